@@ -1,0 +1,36 @@
+"""Health, readiness, and the catalogue of kinds and fields."""
+
+import orjson
+from fastapi import APIRouter, Response
+
+from hub.api.bodies import json_response
+from hub.api.deps import ServicesDep
+from hub.models.catalogue import KINDS, fields_of
+
+router = APIRouter(tags=["系统 system"])
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """进程存活。"""
+    return json_response(b'{"status":"ok"}')
+
+
+@router.get("/readyz")
+async def readyz(services: ServicesDep) -> Response:
+    """能否写访问日志；不能则不放行任何数据。503 while the log cannot be written."""
+    ready = services.committer.ready or await services.committer.probe()
+    return json_response(b'{"status":"ready"}' if ready else b'{"status":"log unavailable"}', 200 if ready else 503)
+
+
+@router.get("/v1/catalogue")
+async def catalogue() -> Response:
+    """数据目录：各种记录、字段、类别。Derived from the classes."""
+    kinds = [
+        {
+            "kind": kind, "title": model.title,
+            "fields": [{"name": f.name, "title": f.title, "category": f.category} for f in fields_of(model)],
+        }
+        for kind, model in KINDS.items()
+    ]
+    return json_response(orjson.dumps({"kinds": kinds}))

@@ -1,0 +1,120 @@
+"""Errors become problem documents (RFC 9457) here and nowhere else, in the caller's language, Chinese first.
+
+A refusal after authentication is an access: if nobody logged it yet, it is logged before the document leaves.
+"""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from hub.errors import BadRequest, HubError, Invalid, NotFound, Unavailable
+from hub.policies.gate import Gate
+
+log = structlog.get_logger("hub")
+_ZH = {
+    "missing": "缺少必填项", "extra_forbidden": "不认识的字段", "string_too_long": "文字过长",
+    "string_too_short": "不能为空", "enum": "不在代码表内", "literal_error": "不在允许值内",
+    "int_parsing": "应为整数", "int_type": "应为整数", "bool_parsing": "应为是或否", "bool_type": "应为是或否",
+    "string_type": "应为文字", "json_invalid": "不是合法的 JSON", "list_type": "应为列表", "too_long": "条目过多",
+    "timezone_aware": "时间须带时区", "greater_than_equal": "数值过小", "less_than_equal": "数值过大",
+    "uuid_parsing": "编号格式不正确", "dict_type": "应为对象", "model_type": "应为对象",
+    "model_attributes_type": "应为对象",
+}
+
+
+def wants_english(request: Request) -> bool:
+    """Does Accept-Language (RFC 9110 section 12.5.4) prefer English to Chinese? Absent means Chinese."""
+    best = {"zh": 0.0, "en": 0.0}
+    for part in request.headers.get("accept-language", "")[:200].lower().split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            quality = float(weight) if weight else 1.0
+        except ValueError:
+            quality = 0.0
+        name = tag[:2]
+        if name in best:
+            best[name] = max(best[name], quality)
+    return best["en"] > best["zh"]
+
+
+def document(request: Request, error: HubError) -> Response:
+    """The problem document of an error."""
+    english = wants_english(request)
+    extra = dict(error.extra)
+    if "errors" in extra:
+        items: Any = extra["errors"]
+        extra["errors"] = [{"pointer": e["pointer"], "detail": e["en" if english else "zh"]} for e in items]
+    body = {
+        "type": f"urn:lianhu:problem:{error.code}", "title": type(error).__name__ if english else error.zh,
+        "status": error.status, "detail": error.en if english else error.zh, "code": error.code, **extra,
+    }
+    headers = {"Content-Language": "en" if english else "zh-CN"}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status in (409, 429, 503):
+        headers["Retry-After"] = "2"
+    return Response(orjson.dumps(body), error.status, headers, "application/problem+json")
+
+
+def invalid(errors: Any) -> Invalid:
+    """Pydantic's findings as pointers (RFC 6901) and reasons, never the value."""
+    items = []
+    for error in errors[:50]:
+        where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        zh, en = _ZH.get(error["type"], ""), str(error["msg"])
+        if error["type"] in ("value_error", "time_order", "where"):
+            text = en.removeprefix("Value error, ")
+            zh, _, en = text.partition(" / ")
+        elif "Input should be" in en and error["type"] in ("enum", "literal_error"):
+            en = "not in the code list: " + en.removeprefix("Input should be ")
+        items.append({"pointer": "/" + "/".join(where)[:200], "zh": zh or "格式不正确", "en": en or zh})
+    return Invalid(errors=items)
+
+
+async def _logged(request: Request, error: HubError) -> HubError:
+    """Log a refusal that nobody logged; when that fails the caller learns only that the log is down."""
+    gate: Gate | None = getattr(request.state, "gate", None)
+    if gate is None or error.entered or isinstance(error, Unavailable):
+        return error
+    try:
+        await gate.enter_refusal(error)
+    except HubError as worse:
+        return worse
+    return error
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """A failure of ours. Its type and place are logged, never its text: texts carry values."""
+    frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-4:]]
+    route = getattr(request.scope.get("route"), "path", "")
+    log.error("unexpected", error=type(error).__name__, route=route, at=" < ".join(reversed(frames)))
+    return document(request, await _logged(request, HubError()))
+
+
+def install(app: FastAPI) -> None:
+    """Register the one handler for each kind of failure."""
+
+    async def hub_error(request: Request, error: Any) -> Response:
+        return document(request, await _logged(request, error))
+
+    async def validation(request: Request, error: Any) -> Response:
+        return document(request, await _logged(request, invalid(error.errors())))
+
+    async def http(request: Request, error: Any) -> Response:
+        mapped: HubError = NotFound() if error.status_code == 404 else BadRequest()
+        mapped.status = error.status_code
+        answer = document(request, mapped)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    app.add_exception_handler(HubError, hub_error)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(ValidationError, validation)
+    app.add_exception_handler(HTTPException, http)

@@ -1,0 +1,71 @@
+"""The one-click report: no account, one required field, a receipt."""
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Header, Path, Request, Response
+
+from hub import attachments, casework
+from hub.api.bodies import described, json_response, parse
+from hub.api.deps import IntakeDep, ServicesDep
+from hub.api.records import check_length
+from hub.clock import text
+from hub.intake import ADDITION, REPORT, receipt_subject, reporter_gate
+from hub.policies.gate import Gate, Services
+
+router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
+Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位")]
+Secret = Annotated[str | None, Header(max_length=40, description="第二口令 second secret")]
+
+
+@router.post("", status_code=201, openapi_extra=described(REPORT))
+async def report(request: Request, intake: IntakeDep) -> Response:
+    """一键报警：只须说明地点。It is on disk before the answer."""
+    fields, _ = await parse(request, REPORT)
+    receipt = await intake.report(fields)
+    code = " ".join(receipt.code[i : i + 4] for i in range(0, 16, 4))
+    secret = "-".join(receipt.secret[i : i + 4] for i in range(0, 12, 4))
+    answer = {"receipt": code, "secret": secret, "received_at": text(receipt.at), "status_text": "已收到"}
+    return json_response(orjson.dumps(answer), 201)
+
+
+async def _holder(services: Services, request: Request, code: str, secret: str | None) -> Gate:
+    gate = reporter_gate(services, await receipt_subject(services, code, secret or ""))
+    request.state.gate = gate
+    return gate
+
+
+@router.get("/{code}")
+async def read_report(
+    code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None
+) -> Response:
+    """凭回执查询。The receipt shows status words; with the second secret, what was submitted."""
+    gate = await _holder(services, request, code, receipt_secret)
+    assert gate.subject.own_case is not None
+    return json_response(await casework.open_case(gate, gate.subject.own_case))
+
+
+@router.post("/{code}/additions", status_code=201, openapi_extra=described(ADDITION))
+async def add_text(
+    code: Code, request: Request, services: ServicesDep, intake: IntakeDep, receipt_secret: Secret = None
+) -> Response:
+    """补充说明，须有第二口令。"""
+    gate = await _holder(services, request, code, receipt_secret or "-")
+    fields, _ = await parse(request, ADDITION)
+    return json_response(orjson.dumps({"id": str(await intake.add(gate.subject, fields))}), 201)
+
+
+@router.post(
+    "/{code}/photos", status_code=201,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {
+        "schema": {"type": "string", "format": "binary"}}}}},
+)
+async def add_photo(
+    code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None
+) -> Response:
+    """补充照片、录音，须有第二口令。"""
+    gate = await _holder(services, request, code, receipt_secret or "-")
+    await check_length(request, services.settings.upload_limit)
+    assert gate.subject.unit_id is not None
+    made = await attachments.store(gate, gate.subject.unit_id, "photo", request.stream())
+    return json_response(orjson.dumps(made.shown()), 201)

@@ -1,0 +1,213 @@
+"""The committer: one task, one connection a process; the only writer of read entries.
+
+It flushes whatever is queued (at most 256) as one array insert with synchronous_commit on, then hands every
+waiter its release ticket. Counters are issued at flush, so they have no gaps. A flush whose outcome is unknown
+is retried with the same keys; after `timeout` seconds all waiters get 503 and the process leaves the ready
+pool until a flush succeeds again. There is no lock and no chain head in the database on this path.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from hub import clock, keys
+from hub.audit.entry import GENESIS, Act, bound_to, canonical, leaf_bytes, leaf_hash
+from hub.db import FAILED, Connection, Database
+from hub.errors import Unavailable
+
+BATCH = 256
+NOBODY = UUID(int=0)
+
+INSERT = """
+INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, unit_id, case_refs, leaf, body)
+SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, refs::uuid[], leaf, body
+FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::int[],
+            $8::uuid[], $9::uuid[], $10::text[], $11::bytea[], $12::bytea[])
+  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, refs, leaf, body)
+"""
+
+
+@dataclass(slots=True)
+class Draft:
+    """An entry before it has a counter. `rows` is what its ticket will cover."""
+
+    act: Act
+    body: dict[str, Any]
+    actor: UUID = NOBODY
+    unit_id: UUID | None = None
+    purpose: str = ""
+    outcome: str = "permit"
+    status: int = 200
+    case_refs: list[UUID] = field(default_factory=list)
+    seal_with: keys.Sealer | None = None
+    rows: dict[tuple[UUID, int], frozenset[str]] = field(default_factory=dict)
+
+
+Columns = tuple[Any, ...]
+
+
+def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -> tuple[Columns, bytes]:
+    """The row of one entry and its leaf hash."""
+    at_us = clock.micros()
+    opening, body = os.urandom(32), canonical(draft.body)
+    leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
+    sealed = (draft.seal_with or vault.log).seal(opening + body, bound_to(w, n))
+    refs = "{" + ",".join(ref.hex for ref in draft.case_refs) + "}"
+    row = (
+        w, n, clock.from_micros(at_us), draft.act.value, draft.purpose, draft.outcome, draft.status,
+        draft.actor, draft.unit_id, refs, leaf, sealed,
+    )
+    return row, leaf_hash(leaf)
+
+
+async def insert_entry(
+    connection: Connection, vault: keys.Vault, draft: Draft, record: UUID, version: int, previous: bytes
+) -> bytes:
+    """Write a change's entry inside the transaction of the change; returns its leaf hash."""
+    row, hashed = columns(vault, draft, record, version, previous)
+    await connection.execute(INSERT, *[[value] for value in row])
+    return hashed
+
+
+Waiting = tuple[Draft, "asyncio.Future[keys.Ticket]"]
+
+
+class Committer:
+    """Queue, flush, tickets. `ready` is False while the log cannot be written."""
+
+    def __init__(self, database: Database, vault: keys.Vault, timeout: float = 2.0) -> None:
+        self.database, self.vault, self.timeout = database, vault, timeout
+        self.w, self.ready, self.last = uuid4(), False, (0, GENESIS)
+        self._queue: list[Waiting] = []
+        self._wake = asyncio.Event()
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take a new chain, close those that dead processes left open, write the `start` entry."""
+        self._task = asyncio.create_task(self._run(), name="committer")
+        await self.commit(await self._opening())
+        self.ready = True
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            if self.ready:
+                await self.commit(Draft(Act.stop, {"act": "stop"}))
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def commit(self, draft: Draft) -> keys.Ticket:
+        """Wait until the entry is durable; its ticket releases what it names, once."""
+        if self._task is None or self._task.done():
+            raise Unavailable
+        future: asyncio.Future[keys.Ticket] = asyncio.get_running_loop().create_future()
+        self._queue.append((draft, future))
+        self._wake.set()
+        return await future
+
+    async def probe(self) -> bool:
+        """Try to write again after a failure, so that a process without traffic becomes ready."""
+        try:
+            await self.commit(Draft(Act.start, {"act": "start", "probe": True}))
+        except Unavailable:
+            return False
+        return True
+
+    async def _opening(self) -> Draft:
+        connection = await self._connect()
+        closed = []
+        for row in await connection.fetch(
+            "SELECT w FROM log_writer o WHERE event = 'open' AND w <> $1 AND NOT EXISTS"
+            " (SELECT FROM log_writer c WHERE c.w = o.w AND c.event = 'close')", self.w,
+        ):
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(row["w"])):
+                closed.append(await self._close(connection, row["w"]))
+        return Draft(Act.start, {"act": "start", "closes": closed, "pid": os.getpid()})
+
+    async def _close(self, connection: Connection, w: UUID) -> dict[str, Any]:
+        await connection.execute("SET ROLE hub_auditor")
+        row = await connection.fetchrow("SELECT n, leaf FROM access_log WHERE w = $1 ORDER BY n DESC LIMIT 1", w)
+        await connection.execute("RESET ROLE")
+        n = row["n"] if row else 0
+        await connection.execute(
+            "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'close', $2, $3) ON CONFLICT DO NOTHING",
+            w, clock.now(), n,
+        )
+        await connection.execute("SELECT pg_advisory_unlock($1)", _lock_of(w))
+        return {"w": w.hex, "n": n, "p": leaf_hash(row["leaf"]).hex() if row else ""}
+
+    async def _connect(self) -> Connection:
+        """The committer's own connection; holding its advisory lock says that this chain's writer lives."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self.database.dedicated()
+            await self._connection.execute("SELECT pg_advisory_lock($1)", _lock_of(self.w))
+            await self._connection.execute(
+                "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'open', $2, 0) ON CONFLICT DO NOTHING",
+                self.w, clock.now(),
+            )
+        return self._connection
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+                await self._flush(batch)
+
+    async def _flush(self, batch: list[Waiting]) -> None:
+        batch = [item for item in batch if not item[1].done()]
+        if not batch:
+            return
+        rows, position, tickets = [], self.last, []
+        for draft, _ in batch:
+            n = position[0] + 1
+            row, hashed = columns(self.vault, draft, self.w, n, position[1])
+            rows.append(row)
+            tickets.append(keys.Ticket((self.w, n), draft.rows))
+            position = (n, hashed)
+        if await self._insert(rows):
+            self.last, self.ready = position, True
+            for (_, future), ticket in zip(batch, tickets, strict=True):
+                if not future.done():
+                    future.set_result(ticket)
+            return
+        self._fail(batch)
+
+    async def _insert(self, rows: list[Columns]) -> bool:
+        """One array insert; an unknown outcome is retried with the same keys until the time is up."""
+        deadline = asyncio.get_running_loop().time() + self.timeout
+        statement, attempt = INSERT, 0
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._connect()
+                    await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+                return True
+            except FAILED:
+                statement, attempt = INSERT + " ON CONFLICT DO NOTHING", attempt + 1
+                await self._drop()
+                if asyncio.get_running_loop().time() + 0.05 * attempt >= deadline:
+                    return False
+                await asyncio.sleep(0.05 * attempt)
+
+    async def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def _fail(self, batch: list[Waiting]) -> None:
+        """Nothing is released. The chain is abandoned: its last rows may or may not exist."""
+        self.ready, self.w, self.last = False, uuid4(), (0, GENESIS)
+        queued, self._queue = self._queue, []
+        for _, future in batch + queued:
+            if not future.done():
+                future.set_exception(Unavailable())
+
+
+def _lock_of(w: UUID) -> int:
+    return int.from_bytes(w.bytes[:8], "big", signed=True)

@@ -1,0 +1,293 @@
+"""`hub`: run, migrate, administer. Every command explains itself with --help; --json prints the machine's form."""
+
+import asyncio
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from hub import admin, keys, migrations, settings
+from hub.demo.run import demo as run_demo
+from hub.embedded import EmbeddedFailed
+from hub.errors import HubError
+from hub.intake import Intake
+from hub.main import create_app, open_services
+from hub.people import ACCOUNT, subject_of
+from hub.policies import matrix
+from hub.policies.decide import Policy
+from hub.policies.gate import Gate, Services
+from hub.policies.rules import PolicyRefused
+from hub.policies.subject import Purpose
+from hub.runtime import with_database, with_key
+
+app = typer.Typer(no_args_is_help=True, help="联护 Lianhu：反家庭暴力数据共享平台。A data-sharing hub against domestic "
+                  "violence.\n\n先试：hub demo。First look: hub demo.", pretty_exceptions_enable=False)
+accounts = typer.Typer(no_args_is_help=True, help="人员账号 people's accounts")
+units = typer.Typer(no_args_is_help=True, help="单位 units")
+clients = typer.Typer(no_args_is_help=True, help="机构系统 agency systems (clients)")
+regions = typer.Typer(no_args_is_help=True, help="区划 administrative divisions")
+policy = typer.Typer(no_args_is_help=True, help="共享规则 the sharing policy")
+key_commands = typer.Typer(no_args_is_help=True, help="主密钥 the master key")
+for _name, _group in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions),
+                      ("policy", policy), ("keys", key_commands)):
+    app.add_typer(_group, name=_name)
+
+out, err = Console(), Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
+
+
+def _with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
+    """Run one administrative verb against the database, with errors a person can act on."""
+
+    async def main() -> Any:
+        services = await open_services(config)
+        try:
+            return await work(services)
+        finally:
+            await services.database.close()
+
+    try:
+        config = with_key(with_database(settings.current()))
+        return asyncio.run(main())
+    except HubError as error:
+        _fail(f"{error.zh}\n{error.en}")
+    except (keys.KeyRefused, EmbeddedFailed, PolicyRefused, OSError) as error:
+        _fail(str(error))
+
+
+def _fail(text: str) -> None:
+    err.print(text, style="red", markup=False)
+    raise typer.Exit(1)
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Rows as a table, or as JSON when asked."""
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    table = RichTable(*(rows[0] if rows else ("（空 empty）",)))
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    out.print(table)
+
+
+@app.command()
+def demo(port: int = 8000, once: Annotated[bool, typer.Option(help="装载后即退出。Load, then stop.")] = False) -> None:
+    """演示：内嵌数据库、演示省份、回放41个公开案例，在 127.0.0.1 提供服务。
+
+    Starts the embedded database, loads a demo province, replays 41 published cases through the HTTP API as
+    the agencies that acted, and serves. Ctrl-C stops it; starting again takes seconds.
+    """
+    os.environ["HUB_DEMO"] = "1"
+    settings.current.cache_clear()
+    config = replace(settings.current(), demo=True, issuer=f"http://127.0.0.1:{port}")
+    try:
+        run_demo(with_key(with_database(config)), port, once=once)
+    except (keys.KeyRefused, EmbeddedFailed, OSError) as error:
+        _fail(str(error))
+
+
+@app.command()
+def serve(host: str = "127.0.0.1", port: int = 8000, uds: str = "") -> None:
+    """提供服务（一个进程；多进程由 systemd 或容器各起一个）。Serve, one process; run several behind a proxy."""
+    try:
+        config = with_key(with_database(settings.current()))
+    except (keys.KeyRefused, EmbeddedFailed, OSError) as error:
+        _fail(str(error))
+    uvicorn.run(create_app(config), host=host, port=port, uds=uds or None, log_level="warning", access_log=False,
+                server_header=False, loop="uvloop", http="httptools")
+
+
+@app.command()
+def worker(once: bool = False) -> None:
+    """后台：归档暂存的报案、清理过期数据。Files spooled reports, removes what has expired; runs for ever."""
+
+    async def work(services: Services) -> int:
+        intake, total = Intake(services), 0
+        while True:
+            total += await intake.drain()
+            await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")
+            await services.database.execute(
+                "DELETE FROM attachment_chunk c WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id ="
+                " c.attachment_id) AND c.at < now() - interval '1 day'"
+            )
+            if once:
+                return total
+            await asyncio.sleep(30)
+
+    _with_services(work)
+
+
+@app.command()
+def migrate() -> None:
+    """升级数据库结构（以 HUB_OWNER_DATABASE_URL 连接）。Bring the schema up to date, as its owner."""
+    config = settings.current()
+    if config.owner_url:
+        migrations.upgrade(config.owner_url)
+    else:
+        with_database(config, migrate=True)
+    out.print("数据库结构已是最新。The schema is up to date.")
+
+
+@app.command()
+def check() -> None:
+    """检查配置、密钥、数据库持久性与规则，有问题则退出码为1。Checks everything a start needs."""
+
+    async def work(services: Services) -> str:
+        await services.database.check_durability()
+        return services.policy.version
+
+    version = _with_services(work)
+    out.print(f"检查通过。All good. policy {version[:16]}")
+
+
+@regions.command("import")
+def regions_import(
+    path: Annotated[Path, typer.Argument(help="CSV：code,name,level,parent")] = admin.REGIONS,
+) -> None:
+    """导入区划（默认随附的 GB/T 2260 省市县表）。Load divisions; by default those shipped."""
+    count = _with_services(lambda services: admin.import_regions(services, path))
+    out.print(f"已导入 {count} 条区划。Imported {count} divisions.")
+
+
+@units.command("add")
+def units_add(
+    code: str, name: str,
+    type: Annotated[str, typer.Option(help="单位类型，见 policy.csv。A unit type of the policy.")],
+    region: Annotated[str, typer.Option(help="区划代码，6或12位。Region code.")],
+    parent: Annotated[str, typer.Option(help="上级单位代码。Code of the superior.")] = "",
+) -> None:
+    """增加单位。例 Example: hub units add 370102-police 历下公安 --type police --region 370102"""
+    new = admin.NewUnit(code, name, type, region, parent)
+    _with_services(lambda services: admin.add_units(services, [new]))
+    out.print(f"已增加单位 {code}。Added.")
+
+
+@accounts.command("add")
+def accounts_add(
+    unit: str, name: str, role: str,
+    id_number: Annotated[str, typer.Option(prompt="身份证号 id number", hide_input=True)],
+    phone: str = "", login: Annotated[str, typer.Option(help="个人登录名；经机构系统访问者不填。")] = "",
+    as_json: Json = False,
+) -> None:
+    """增加账号。With --login a password and TOTP secret are made and shown once."""
+    new = admin.NewAccount(unit, name, role, id_number, phone, login)
+    made = _with_services(lambda services: admin.add_accounts(services, [new]))
+    _show([asdict(m) for m in made], as_json)
+
+
+@accounts.command("import")
+def accounts_import(path: Path, as_json: Json = False) -> None:
+    """批量导入，CSV 列：unit,name,role,id_number,phone。Import a unit's people; they act through its system."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        new = [admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone") or "")
+               for r in csv.DictReader(file)]
+    made = _with_services(lambda services: admin.add_accounts(services, new))
+    _show([{"id": m.id, "name": m.name} for m in made], as_json)
+
+
+@clients.command("add")
+def clients_add(
+    client_id: str, unit: str,
+    jwks: Annotated[Path, typer.Option(help="公钥文件（JWKS，P-256，每个含 kid）。Public keys.")],
+    scopes: str = "cases:read records:write",
+) -> None:
+    """登记机构系统。Example: hub clients add lixia-police 370102-police --jwks keys.json"""
+    found = json.loads(jwks.read_text())
+    _with_services(lambda services: admin.add_client(services, client_id, unit, found, scopes))
+    out.print(f"已登记 {client_id}。Registered.")
+
+
+def _add_shared(noun: str, group: typer.Typer) -> None:
+    """`list` and `disable`, the same for every noun."""
+
+    @group.command("list", help=f"列出 List {noun}.")
+    def listing(as_json: Json = False) -> None:
+        rows = _with_services(lambda services: services.database.fetch(admin.LIST[noun]))
+        _show([dict(row) for row in rows], as_json)
+
+    if noun in admin.DISABLE:
+
+        @group.command("disable", help="立即停用，不删除。Stop at once; nothing is deleted.")
+        def disable(name: str) -> None:
+            _with_services(lambda services: admin.disable(services, noun, name))
+            out.print(f"已停用 {name}。Disabled.")
+
+
+for _noun, _shared in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions)):
+    _add_shared(_noun, _shared)
+
+
+@policy.command("check")
+def policy_check(path: Annotated[Path | None, typer.Argument()] = None) -> None:
+    """检查规则文件，列出每个问题。Check a policy file; nothing is changed."""
+    try:
+        loaded = Policy.load(path or settings.current().policy)
+    except PolicyRefused as refused:
+        for problem in refused.problems:
+            err.print(problem, style="red", markup=False)
+        raise typer.Exit(1) from None
+    out.print(f"规则可用。Good: {len(loaded.rules.rows)} rules, version {loaded.version[:16]}")
+
+
+@policy.command("matrix")
+def policy_matrix(
+    format: Annotated[str, typer.Option(help="csv 每类一行；compact 每组事实一行，C M . 为明、遮、不开。")] = "compact",
+) -> None:
+    """打印全部规则的效果。Print what the whole policy does, for review."""
+    loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(matrix.COLUMNS if format == "csv" else ("unit_type", "role", "purpose", "facts", "outcomes"))
+    writer.writerows(matrix.rows(loaded) if format == "csv" else matrix.compact(loaded))
+
+
+@policy.command("explain")
+def policy_explain(
+    account: Annotated[UUID, typer.Option(help="账号编号。Account id (hub accounts list).")],
+    case: Annotated[UUID, typer.Option(help="个案编号。Case id.")],
+    purpose: Purpose = Purpose.case_handling,
+    as_json: Json = False,
+) -> None:
+    """说明某账号对某个案各类数据看到什么、为什么。Outcome, layer and rule for each category; itself logged."""
+
+    async def work(services: Services) -> list[dict[str, Any]]:
+        row = await services.database.fetchrow(ACCOUNT + " a.id = $1", account)
+        if row is None:
+            _fail("账号不存在。No such account.")
+        gate = Gate(services, subject_of(row), purpose)
+        bits = await gate.facts_of(case)
+        return [asdict(reason) for reason in matrix.explain(gate.table, bits)]
+
+    _show(_with_services(work), as_json)
+
+
+@key_commands.command("create")
+def keys_create() -> None:
+    """生成主密钥文件（0600），不覆盖已有。Make the master key file; keep a copy where the database is not."""
+    path = settings.current().key_file
+    try:
+        keys.create(path, demo=settings.current().demo)
+    except FileExistsError:
+        _fail(f"已存在，未改动。It exists and was left alone: {path}")
+    out.print(f"已生成 {path}。Created.")
+
+
+@key_commands.command("rotate")
+def keys_rotate() -> None:
+    """换主密钥并重包各案密钥；字段不动。Rotate the master key; only case keys are re-wrapped. Restart servers after."""
+    keys.rotate(settings.current().key_file)
+    count = _with_services(admin.rotate_keys)
+    out.print(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,85 @@
+"""`hub demo`: build the province, serve, replay, and say where to look."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pyotp
+import uvicorn
+from rich.console import Console
+from rich.progress import Progress
+
+from hub.demo.province import build, load_cases
+from hub.demo.replay import Replay
+from hub.main import create_app, open_services
+from hub.settings import Settings
+
+console = Console()
+
+
+
+def demo(config: Settings, port: int, *, once: bool = False) -> None:
+    """Run the demo until Ctrl-C (or, with `once`, until it is loaded)."""
+    try:
+        asyncio.run(_demo(config, port, once))
+    except KeyboardInterrupt:
+        console.print("已停止。Stopped.")
+
+
+async def _demo(config: Settings, port: int, once: bool) -> None:
+    folder = config.data / "demo"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    console.print("演示省份：区划、单位、账号、机构系统 … Building the demo province …")
+    services = await open_services(config)
+    await build(services, folder)
+    await services.database.close()
+    server = uvicorn.Server(uvicorn.Config(
+        create_app(config), host="127.0.0.1", port=port, log_level="warning", access_log=False,
+        server_header=False, http="httptools",
+    ))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        if serving.done():
+            raise OSError(f"端口 {port} 不可用 / port {port} is not available")
+        await asyncio.sleep(0.02)
+    await _replay(config, port, folder)
+    _say(port, folder)
+    if once:
+        server.should_exit = True
+    await serving
+
+
+async def _replay(config: Settings, port: int, folder: Path) -> None:
+    """Replay what has not been replayed; a case is marked when all its steps are in."""
+    marks = folder / "replayed.json"
+    done: dict[str, dict[str, object]] = json.loads(marks.read_text()) if marks.exists() else {}
+    cases = load_cases()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        replay = Replay(http, folder, config.issuer)
+        waiting = [(n, case) for n, case in enumerate(cases) if case["id"] not in done]
+        if not waiting:
+            return
+        with Progress(console=console) as progress:
+            task = progress.add_task("回放公开案例 Replaying published cases", total=len(waiting))
+            for n, case in waiting:
+                await replay.run(case, n)
+                done[case["id"]] = {"case": replay.cases[case["id"]]["id"], "title": case["title"]}
+                marks.write_text(json.dumps(done, ensure_ascii=False, indent=1))
+                progress.advance(task)
+
+
+def _say(port: int, folder: Path) -> None:
+    """Where to look, and who can log in."""
+    replayed = json.loads((folder / "replayed.json").read_text())
+    console.print(f"\n[bold]联护演示已就绪。The demo is ready.[/bold]  http://127.0.0.1:{port}")
+    console.print(f"已回放 {len(replayed)} 个公开案例，人员与号码均为虚构。{len(replayed)} cases; all people are invented.")
+    console.print(f"接口说明 API description: http://127.0.0.1:{port}/openapi.json")
+    console.print(f"数据目录 catalogue:       http://127.0.0.1:{port}/v1/catalogue")
+    for account in json.loads((folder / "accounts.json").read_text()):
+        code = pyotp.TOTP(account["totp"]).now()
+        console.print(f"  {account['login']:<18}{account['role']:<14} 口令 {account['password']}  动态码 {code}"
+                      f"  (TOTP {account['totp']})", highlight=False)
+    example = replayed.get("spc2025-lu", {}).get("case", "")
+    console.print(f"机构系统密钥 agency keys: {folder / 'clients'}（docs/integration.md）")
+    console.print(f"个案示例 a case to open:  /v1/cases/{example}\nCtrl-C 停止 stops.")

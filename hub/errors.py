@@ -1,0 +1,92 @@
+"""The named errors of the hub, each with its status and its safe public text.
+
+An error carries words from this file only: never a stored value, never what the caller sent.
+They become problem documents (RFC 9457) in one place, `hub/api/problems.py`.
+"""
+
+
+class HubError(Exception):
+    """Base: `status` is the HTTP status, `code` the machine word, `zh`/`en` the public text.
+
+    `entered` is True once the access log holds the refusal.
+    """
+
+    status = 500
+    code = "internal"
+    zh = "系统内部错误，请稍后重试。"
+    en = "Something failed inside the hub. Please try again later."
+
+    def __init__(self, zh: str = "", en: str = "", **extra: object) -> None:
+        super().__init__(self.code)
+        self.zh, self.en, self.extra = zh or self.zh, en or self.en, extra
+        self.entered = False
+
+
+class BadRequest(HubError):
+    status, code = 400, "bad_request"
+    zh, en = "请求格式不正确。", "The request is malformed."
+
+
+class Unauthenticated(HubError):
+    """RFC 6750: no usable credential. One text for every reason."""
+
+    status, code = 401, "unauthenticated"
+    zh, en = "身份未确认，请重新认证。", "Not authenticated. Please authenticate again."
+
+
+class Forbidden(HubError):
+    """Refused by the shape of the request; names categories, purposes or kinds, never data."""
+
+    status, code = 403, "forbidden"
+    zh, en = "按共享规则不允许此操作。", "The sharing policy does not allow this."
+
+
+class NotFound(HubError):
+    """Absent, forbidden and conflict of interest all answer exactly this."""
+
+    status, code = 404, "not_found"
+    zh, en = "未找到。", "Not found."
+
+
+class Conflict(HubError):
+    status, code = 409, "in_progress"
+    zh, en = "同一请求正在处理，请稍后重试。", "The same request is being processed. Retry shortly."
+
+
+class StaleVersion(HubError):
+    status, code = 412, "stale"
+    zh, en = "记录已被更新，请重新读取后再改。", "The record has changed since you read it. Read it again."
+
+
+class TooLarge(HubError):
+    status, code = 413, "too_large"
+    zh, en = "内容过大。", "The content is too large."
+
+
+class UnsupportedType(HubError):
+    status, code = 415, "unsupported_type"
+    zh, en = "不支持此文件类型。", "This type of file is not accepted."
+
+
+class Invalid(HubError):
+    """One or more fields are wrong; `errors` lists pointer and reason, without the value."""
+
+    status, code = 422, "invalid"
+    zh, en = "部分内容不符合要求。", "Some fields are not acceptable."
+
+
+class PreconditionRequired(HubError):
+    status, code = 428, "if_match_required"
+    zh, en = "修改须带 If-Match。", "A change must carry If-Match."
+
+
+class TooMany(HubError):
+    status, code = 429, "slow_down"
+    zh, en = "请求过于频繁，请稍后再试。", "Too many attempts. Please wait."
+
+
+class Unavailable(HubError):
+    """The log or the database cannot be written: nothing is released (P4)."""
+
+    status, code = 503, "unavailable"
+    zh, en = "访问日志暂不可写，数据暂不放行。", "The access log cannot be written; no data is released."

@@ -1,0 +1,193 @@
+"""Submitting and amending records: what an agency's system or caseworker sends."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from hub import cases, clock
+from hub.audit.entry import Act
+from hub.casework import find_record, record_etag
+from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion
+from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
+from hub.models.base import RecordFields
+from hub.models.catalogue import KINDS, fields_of
+from hub.models.directory import UnitInfo
+from hub.models.fields import INDEX
+from hub.models.sealed import plain
+from hub.policies.gate import Gate, Seen
+
+
+async def submit(
+    gate: Gate, fields: RecordFields, *, idempotency_key: str, digest: bytes, case_number: str = ""
+) -> dict[str, Any]:
+    """File one record in the caller's name; the same key again answers the same without a second effect.
+
+    The answer holds identifiers only, and looks alike whether the case was there or was opened now.
+    Raises `Conflict` (409) while a copy is in progress, `Invalid` (422) for a key used with other content.
+    """
+    services, subject, kind = gate.services, gate.subject, type(fields).kind
+    if not services.policy.may_write(subject.unit_type, kind):
+        await gate.refuse(Forbidden(
+            "本类单位不提交此类记录。", "Units of your type do not submit this kind.", kind=kind
+        ))
+    assert subject.unit_id is not None
+    values = plain(fields)
+    filing = Filing(
+        kind, values, recognise(services.vault, values, kind), clock.now(), subject.unit_id,
+        subject.account_id, subject.client_id,
+    )
+    named = await _named_case(gate, case_number) if case_number else None
+    key_hash = services.vault.lookup("idempotency", str(subject.unit_id), subject.client_id or "", idempotency_key)
+    try:
+        async with services.database.transaction() as connection:
+            await _lock(connection, key_hash, filing)
+            found, (row, persons) = await cases.find(
+                connection, services.vault, filing, key_hash, subject.person_keys
+            )
+            if row["digest"] is not None:
+                return _again(bytes(row["digest"]), digest, row["answer"])
+            target = named or found or cases.new_target(services.vault, row["household"], persons)
+            statement = Statement()
+            _case_rows(gate, statement, filing, target)
+            answer = {"id": str(filing.record_id), "case_id": str(target.id)}
+            statement.insert("idempotency_key", {
+                "key_hash": (key_hash, "bytea"), "digest": (digest, "bytea"),
+                "answer": (orjson.dumps(answer).decode(), "text"), "at": (filing.at, "timestamptz"),
+            })
+            finish(statement, services.vault, gate.draft(Act.create), filing, target)
+            await connection.execute(statement.text(), *statement.args)
+    except HubError as error:
+        await gate.refuse(error)
+    return answer
+
+
+async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
+    """Copies of a request exclude each other at once; records on the same pair wait for each other."""
+    pair = matching(filing.parties, "victim")[:1] + matching(filing.parties, "respondent")[:1]
+    pair_lock = int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
+    if len(pair) < 2:
+        pair_lock = int.from_bytes(key_hash[8:16], "big", signed=True)
+    alone = await connection.fetchval(
+        "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN (SELECT TRUE FROM pg_advisory_xact_lock($2))"
+        " ELSE FALSE END",
+        int.from_bytes(key_hash[:8], "big", signed=True), pair_lock,
+    )
+    if not alone:
+        raise Conflict
+
+
+def _again(stored: bytes, digest: bytes, answer: str) -> dict[str, Any]:
+    if stored != digest:
+        raise Invalid(
+            "此 Idempotency-Key 已用于另一内容。", "This Idempotency-Key was used with other content.",
+            errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
+        )
+    known: dict[str, Any] = orjson.loads(answer)
+    return known
+
+
+async def _named_case(gate: Gate, name: str) -> Target:
+    """The open case that the caller names by its number, or by an id it was given."""
+    try:
+        return _target(gate, await gate.locate("c.id", UUID(name)))
+    except ValueError:
+        return _target(gate, await gate.locate("c.number", name))
+
+
+def _target(gate: Gate, row: Any) -> Target:
+    key = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
+    return Target(row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, False)
+
+
+def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:
+    directory, subject = gate.services.directory, gate.subject
+    effects = cases.effects_of(filing, directory)
+    if not target.new:
+        police = subject.unit_type == "police"
+        cases.touch_case(
+            statement, target, filing, effects, filled(filing), handed_over=subject.role != "intake",
+            answered=police, new_record=True,
+        )
+        return
+    filing.lead = True
+    assert subject.unit_id is not None
+    handler, secret_origin = directory.units[subject.unit_id], not effects.acting
+    region = effects.region_code or handler.region_code
+    duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
+    cases.add_case(
+        statement, target, filing, effects, duty or handler, region_code=region,
+        intake=secret_origin, reporting=subject.unit_id if secret_origin else None,
+    )
+
+
+async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: str) -> None:
+    """A new version of one's own record (RFC 7396 merge patch); no version when nothing changed.
+
+    Raises `PreconditionRequired` (428) without If-Match, `StaleVersion` (412) on a stale one.
+    """
+    if not if_match:
+        await gate.refuse(PreconditionRequired())
+    item = await find_record(gate, record_id, act=Act.amend)
+    if "authored" not in item.decision.facts:
+        await gate.refuse(Forbidden("只能修改本单位提交的记录。", "Only the unit that submitted a record amends it."))
+    if if_match.strip() != record_etag(gate, item):
+        await gate.refuse(StaleVersion())
+    try:
+        filing, changed = _merge(gate, item, patch)
+        if changed:
+            await _write_version(gate, item, filing, changed)
+    except HubError as error:
+        await gate.refuse(error)
+
+
+def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[int]]:
+    """The next version: visible fields patched and validated; withheld categories stay as they are sealed."""
+    row, model = item.row, KINDS[item.row["kind"]]
+    old = orjson.loads(b"{%b}" % item.members)
+    infos = {info.name: info for info in fields_of(model)}
+    for name in patch:
+        if name in infos and not item.decision.outcome(infos[name].category):
+            raise Forbidden("此目的下不得修改该类数据。", "This purpose does not open that category.",
+                            category=infos[name].category)
+    merged = {k: v for k, v in (old | patch).items() if v is not None}
+    try:
+        new = plain(model.model_validate_json(orjson.dumps(merged)))
+    except ValidationError as error:
+        hidden = {n for n, i in infos.items() if not item.decision.outcome(i.category)}
+        if any(e["type"] != "missing" or e["loc"][0] not in hidden for e in error.errors()):
+            raise
+        new = merged
+    changed = sorted({INDEX[i.category] for n, i in infos.items() if old.get(n) != new.get(n)})
+    version = row["version"] + 1
+    kept = {n: v for n, v in new.items() if INDEX[infos[n].category] in changed}
+    filing = Filing(
+        row["kind"], kept, recognise(gate.services.vault, new, row["kind"]), row["at"], row["unit_id"],
+        gate.subject.account_id, gate.subject.client_id, record_id=row["id"], version=version,
+        last_changed=[version if i in changed else v for i, v in enumerate(row["last_changed"])],
+        made_at=clock.now(),
+    )
+    return filing, changed
+
+
+async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[int]) -> None:
+    """Insert the version beside the old one; unchanged envelopes are carried over as they are sealed."""
+    services, row = gate.services, item.row
+    async with services.database.transaction() as connection:
+        current = await connection.fetchrow("SELECT * FROM record WHERE id = $1 AND current FOR UPDATE", row["id"])
+        if current is None or current["version"] != row["version"]:
+            raise StaleVersion
+        await connection.execute("UPDATE record SET current = FALSE WHERE id = $1 AND current", row["id"])
+        filing.previous, filing.lead = bytes(current["leaf_hash"]), current["lead"]
+        filing.carried = {
+            f"{form}_{c}": current[f"{form}_{c}"] for c, i in INDEX.items() if i not in changed for form in "cm"
+        }
+        effects = cases.effects_of(filing, services.directory)
+        effects.stage = None
+        statement, target = Statement(), _target(gate, row)
+        cases.touch_case(statement, target, filing, effects, changed, handed_over=False, answered=False,
+                         new_record=False)
+        finish(statement, services.vault, gate.draft(Act.amend), filing, target)
+        await connection.execute(statement.text(), *statement.args)

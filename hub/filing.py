@@ -1,0 +1,236 @@
+"""Filing: what every submission shares. Recognise the parties, seal the fields, write all rows as one.
+
+A change is one statement of data-modifying CTEs: case, parties, record, outbox row and log entry stand or fall
+together, and a submission costs five round trips (begin, locks, look-up, write, commit).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from hub import keys
+from hub.audit.committer import Draft, columns
+from hub.models.catalogue import KINDS, fields_of
+from hub.models.fields import CATEGORIES, INDEX, Stamp
+from hub.models.sealed import split
+
+N = len(CATEGORIES)
+ROLES = ("victim", "respondent", "child", "reporter")
+MATCHING = ("id", "phone_name")
+ROUTINE = INDEX["routine"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartyKeys:
+    """How one party can be found again: role and keyed hashes by kind."""
+
+    role: str
+    keys: dict[str, bytes]
+
+
+def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
+    """The keyed hashes of every party that a record names."""
+    people: dict[str, list[dict[str, str]]] = {}
+    for info in fields_of(KINDS[kind]):
+        value = values.get(info.name)
+        if not info.lookup or value is None:
+            continue
+        role, _, attribute = info.lookup.partition(".")
+        if attribute:
+            people.setdefault(role, [{}])[0][attribute] = value
+        else:
+            people[role] = value
+    found = [PartyKeys(role, _keys(vault, person)) for role, many in people.items() for person in many]
+    return [party for party in found if party.keys]
+
+
+def _keys(vault: keys.Vault, person: dict[str, str]) -> dict[str, bytes]:
+    id_number, phone, name = person.get("id_number"), person.get("phone"), person.get("name")
+    born = person.get("birth_date") or (f"{id_number[6:10]}-{id_number[10:12]}-{id_number[12:14]}" if id_number else "")
+    made = {}
+    if id_number:
+        made["id"] = vault.lookup("id", id_number)
+    if phone:
+        made["phone"] = vault.lookup("phone", phone)
+    if phone and name:
+        made["phone_name"] = vault.lookup("phone_name", phone, name)
+    if name and born:
+        made["name_birth"] = vault.lookup("name_birth", name, born)
+    return made
+
+
+def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
+    """The keys by which a party makes two records one case: id number, else phone with name."""
+    return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
+
+
+def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
+    """What shows that a caller is a party: id numbers and phones of all but the reporter."""
+    return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
+
+
+@dataclass(slots=True)
+class Target:
+    """The case a record goes to: an open one that was found, or a new one."""
+
+    id: UUID
+    ref: UUID
+    wrapped: bytes
+    key_id: str
+    key: keys.CaseKey
+    new: bool
+    household: UUID | None = None
+    persons: dict[bytes, UUID] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Filing:
+    """One record version about to be written. `changed` lists category indexes; `stamps` what it sets."""
+
+    kind: str
+    values: dict[str, Any]
+    parties: list[PartyKeys]
+    at: datetime
+    unit_id: UUID
+    account_id: UUID | None = None
+    client_id: str | None = None
+    record_id: UUID = field(default_factory=uuid4)
+    version: int = 1
+    previous: bytes = bytes(32)
+    last_changed: list[int] = field(default_factory=lambda: [1] * N)
+    made_at: datetime | None = None
+    lead: bool = False
+    carried: dict[str, bytes | None] = field(default_factory=dict)
+
+
+def filled(filing: Filing) -> list[int]:
+    """Indexes of the categories that the record has values in."""
+    infos = fields_of(KINDS[filing.kind])
+    return sorted({INDEX[i.category] for i in infos if filing.values.get(i.name) is not None})
+
+
+def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
+    """Envelopes by column for every category the record fills, beside those carried over."""
+    sealed = dict(filing.carried)
+    for index, (clear, masked) in split(KINDS[filing.kind], filing.values).items():
+        for name, members in ((f"c_{CATEGORIES[index]}", clear), (f"m_{CATEGORIES[index]}", masked)):
+            bound = keys.bind("record", filing.record_id, name, filing.version)
+            sealed[name] = key.data.seal(members, bound)
+    return sealed
+
+
+def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
+    """What a record's fields set on its case."""
+    found: dict[Stamp, Any] = {}
+    for info in fields_of(KINDS[kind]):
+        if info.sets and (value := values.get(info.name)) is not None:
+            found[Stamp(info.sets)] = value
+    return found
+
+
+class Statement:
+    """A data-modifying statement put together from CTEs, with its arguments numbered as they come."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.args: list[Any] = []
+
+    def arg(self, value: Any, cast: str = "") -> str:
+        self.args.append(value)
+        return f"${len(self.args)}" + (f"::{cast}" if cast else "")
+
+    def insert(self, table: str, values: dict[str, tuple[Any, str]], suffix: str = "") -> None:
+        """One row; `values` maps a column to its value and SQL type."""
+        places = ", ".join(self.arg(value, cast) for value, cast in values.values())
+        self.add(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places}) {suffix}")
+
+    def add(self, sql: str) -> None:
+        self.parts.append(sql)
+
+    def text(self) -> str:
+        named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(self.parts[:-1]))
+        return f"WITH {named} {self.parts[-1]}" if named else self.parts[-1]
+
+
+def add_record(statement: Statement, filing: Filing, target: Target, sealed: dict[str, bytes | None],
+               changed: list[int], leaf_hash: bytes) -> None:
+    """The record version and its outbox row. Every sealed column is named, so the text stays the same."""
+    made_at = filing.made_at or filing.at
+    values: dict[str, tuple[Any, str]] = {
+        "id": (filing.record_id, "uuid"), "version": (filing.version, "int"), "case_id": (target.id, "uuid"),
+        "kind": (filing.kind, "text"), "unit_id": (filing.unit_id, "uuid"),
+        "account_id": (filing.account_id, "uuid"), "client_id": (filing.client_id, "text"),
+        "at": (filing.at, "timestamptz"), "made_at": (made_at, "timestamptz"), "current": (True, "bool"),
+        "lead": (filing.lead, "bool"), "changed": (changed, "smallint[]"),
+        "last_changed": (filing.last_changed, "smallint[]"), "leaf_hash": (leaf_hash, "bytea"),
+    }
+    for category in CATEGORIES:
+        for name in (f"c_{category}", f"m_{category}"):
+            values[name] = (sealed.get(name), "bytea")
+    statement.insert("record", values)
+    statement.insert("change", {
+        "record_id": (filing.record_id, "uuid"), "version": (filing.version, "int"),
+        "case_id": (target.id, "uuid"), "categories": (changed, "smallint[]"), "at": (made_at, "timestamptz"),
+    })
+
+
+def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
+    """Party rows and keys; a key already known for the case and role is left alone."""
+    made_at = filing.made_at or filing.at
+    rows: list[tuple[UUID, str, UUID]] = []
+    found: list[tuple[bytes, str, str, UUID]] = []
+    for party in filing.parties:
+        party_id = uuid4()
+        person = next((target.persons[k] for k in party.keys.values() if k in target.persons), uuid4())
+        rows.append((party_id, party.role, person))
+        found += [(key, party.role, kind, party_id) for kind, key in party.keys.items()]
+    ids, roles, persons = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+    keyed, kroles, kinds, kparties = (list(c) for c in zip(*found, strict=True)) if found else ([], [], [], [])
+    a = statement.arg
+    case = a(target.id, "uuid")
+    statement.add(
+        f"INSERT INTO party_key (key, case_id, role, kind, party_id)"
+        f" SELECT k, {case}, r, t, p FROM unnest({a(keyed, 'bytea[]')}, {a(kroles, 'text[]')},"
+        f" {a(kinds, 'text[]')}, {a(kparties, 'uuid[]')}) AS x (k, r, t, p)"
+        f" ON CONFLICT DO NOTHING"
+    )
+    statement.add(
+        f"INSERT INTO party (id, case_id, role, person_id, unit_id, at)"
+        f" SELECT i, {case}, r, p, {a(filing.unit_id, 'uuid')}, {a(made_at, 'timestamptz')}"
+        f" FROM unnest({a(ids, 'uuid[]')}, {a(roles, 'text[]')}, {a(persons, 'uuid[]')}) AS x (i, r, p)"
+    )
+
+
+ENTRY_TYPES = {
+    "w": "uuid", "n": "bigint", "at": "timestamptz", "act": "text", "purpose": "text", "outcome": "text",
+    "status": "int", "actor": "uuid", "unit_id": "uuid", "case_refs": "text::uuid[]", "leaf": "bytea",
+    "body": "bytea",
+}
+
+
+def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
+    """Record, parties, outbox and log entry, the entry on the record's own chain."""
+    sealed, first = seal_fields(filing, target.key), filing.version == 1
+    changed = filled(filing) if first else [i for i, v in enumerate(filing.last_changed) if v == filing.version]
+    row, hashed = columns(vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version,
+                          filing.previous)
+    add_record(statement, filing, target, sealed, changed, hashed)
+    add_parties(statement, filing, target)
+    statement.insert("access_log", {
+        name: (value, cast) for (name, cast), value in zip(ENTRY_TYPES.items(), row, strict=True)
+    })
+
+
+def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:
+    """Complete a change's entry: which case, which record version, which categories."""
+    draft.case_refs, draft.seal_with = [target.ref], target.key.log
+    draft.body |= {
+        "what": [{
+            "clear": [CATEGORIES[i].value for i in changed],
+            "rows": [f"{target.ref.hex}:{filing.record_id.hex}:{filing.version}"],
+        }],
+        "kind": filing.kind,
+        "count": 1,
+    }
+    return draft

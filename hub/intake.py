@@ -1,0 +1,286 @@
+"""One-click reports: accepted without an account, durable before the answer, never refused for our reasons.
+
+Reports that arrive together are written together, one commit for many. When the database does not take them
+in time they go, sealed, to a file on this machine (fsynced), from which they are filed as soon as it does.
+"""
+
+import asyncio
+import base64
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+
+from hub import cases, clock
+from hub.audit.entry import Act
+from hub.db import FAILED, Connection
+from hub.errors import HubError, NotFound, Unavailable
+from hub.filing import Filing, Statement, Target, finish, matching, recognise
+from hub.models.catalogue import ANONYMOUS, KINDS
+from hub.models.codes import Stage
+from hub.models.directory import UnitInfo
+from hub.models.sealed import plain
+from hub.policies.gate import Gate, Services
+from hub.policies.subject import REPORTER, Purpose, Subject
+
+BATCH = 128
+SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+DRAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the reporter keeps. 16 digits find the report; the second secret opens what was submitted."""
+
+    code: str
+    secret: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A report on its way to disk. Ids are fixed here, so writing it twice has one effect."""
+
+    values: dict[str, Any]
+    kind: str
+    code_hash: bytes
+    secret_hash: bytes
+    at: datetime
+    record_id: UUID = field(default_factory=uuid4)
+    known: Subject | None = None
+
+
+def new_receipt() -> Receipt:
+    code = f"{secrets.randbelow(10**16):016d}"
+    return Receipt(code, "".join(secrets.choice(SECRET_LETTERS) for _ in range(12)), clock.now())
+
+
+def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, str]:
+    """The unit on duty for the place, and the case's region: by code, by name in the text, by nearness."""
+    directory = services.directory
+    region = values.get("region") or ""
+    if region not in directory.regions:
+        region = directory.locate(values.get("place") or "")
+    if not region and "latitude" in values and "longitude" in values:
+        near = directory.nearest(values["latitude"], values["longitude"])
+        if near:
+            return near, near.region_code
+    unit = directory.duty_unit(region)
+    if unit is None:
+        raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
+    return unit, region or unit.region_code
+
+
+async def receipt_subject(services: Services, code: str, secret: str) -> Subject:
+    """Who holds this receipt; a wrong secret counts as no receipt at all."""
+    code = "".join(c for c in code if c.isdigit())
+    row = await services.database.fetchrow(
+        "SELECT * FROM receipt WHERE code_hash = $1", services.vault.lookup("receipt", code)
+    )
+    if row is None or len(code) != 16:
+        raise NotFound
+    if not secret:
+        return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+    given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
+    if not secrets.compare_digest(given, bytes(row["secret_hash"])):
+        raise NotFound
+    role = "reporter_victim" if row["reporter_is_victim"] else "reporter_other"
+    return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
+
+
+def reporter_gate(services: Services, subject: Subject) -> Gate:
+    return Gate(services, subject, Purpose.own_report)
+
+
+class Intake:
+    """The queue of one process. `report` returns when the report is on disk, here or in the database."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._queue: list[tuple[Accepted, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self.services.settings.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._drain_for_ever())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def report(self, fields: Any) -> Receipt:
+        """Accept one report. The receipt is good once this returns."""
+        receipt, vault = new_receipt(), self.services.vault
+        accepted = Accepted(
+            plain(fields), fields.kind, vault.lookup("receipt", receipt.code),
+            vault.lookup("receipt_secret", receipt.code, receipt.secret), receipt.at,
+        )
+        await self._enqueue(accepted)
+        return receipt
+
+    async def add(self, subject: Subject, fields: Any) -> UUID:
+        """What the reporter adds later, to the same case."""
+        accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=subject)
+        async with self.services.database.transaction() as connection:
+            await self._write(connection, accepted)
+        return accepted.record_id
+
+    async def _enqueue(self, accepted: Accepted) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((accepted, future))
+        self._wake.set()
+        await future
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+                error = await self._keep([accepted for accepted, _ in batch])
+                for _, future in batch:
+                    if future.done():
+                        continue
+                    if error:
+                        future.set_exception(error)
+                    else:
+                        future.set_result(None)
+
+    async def _keep(self, batch: list[Accepted]) -> HubError | None:
+        """Database, else file; only when both fail is a report refused, and then it says so."""
+        try:
+            async with asyncio.timeout(self.services.settings.intake_timeout + 0.001 * len(batch)):
+                async with self.services.database.transaction() as connection:
+                    await self._write_many(connection, batch)
+            return None
+        except (*FAILED, HubError):
+            try:
+                await asyncio.to_thread(self._spool, batch)
+                return None
+            except OSError:
+                return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
+
+    async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
+        plain_ones, texts = [], set()
+        for accepted in batch:
+            statement = await self._statement(connection, accepted)
+            plain_ones.append(statement.args)
+            texts.add(statement.text())
+        if len(texts) == 1:
+            await connection.executemany(texts.pop(), plain_ones)
+            return
+        for accepted in batch:
+            await self._write(connection, accepted)
+
+    async def _write(self, connection: Connection, accepted: Accepted) -> None:
+        statement = await self._statement(connection, accepted)
+        await connection.execute(statement.text(), *statement.args)
+
+    async def _statement(self, connection: Connection, accepted: Accepted) -> Statement:
+        """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
+        services, statement = self.services, Statement()
+        vault = services.vault
+        subject = accepted.known or Subject(REPORTER, "reporter_receipt", unit_id=accepted.record_id)
+        parties = recognise(vault, accepted.values, accepted.kind)
+        filing = Filing(
+            accepted.kind, accepted.values, parties, accepted.at, subject.unit_id or accepted.record_id,
+            record_id=accepted.record_id,
+        )
+        effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
+        target = await self._target(connection, accepted, filing)
+        if target.new:
+            handler, region = handler_for(services, accepted.values)
+            filing.lead, effects.acting = True, [handler.id]
+            cases.add_case(
+                statement, target, filing, effects, handler, region_code=region, alert=True, intake=True
+            )
+        else:
+            cases.touch_case(
+                statement, target, filing, effects, [], handed_over=False, answered=False, new_record=True,
+                joins=False,
+            )
+        if accepted.known is None:
+            statement.insert("receipt", {
+                "code_hash": (accepted.code_hash, "bytea"), "secret_hash": (accepted.secret_hash, "bytea"),
+                "record_id": (accepted.record_id, "uuid"), "case_id": (target.id, "uuid"),
+                "reporter_is_victim": (bool(accepted.values.get("reporter_is_victim")), "bool"),
+                "at": (accepted.at, "timestamptz"),
+            })
+        draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
+        finish(statement, vault, draft, filing, target)
+        return statement
+
+    async def _target(self, connection: Connection, accepted: Accepted, filing: Filing) -> Target:
+        vault = self.services.vault
+        if accepted.known is not None:
+            row = await connection.fetchrow(
+                "SELECT id, ref, key_wrapped, key_id FROM cases WHERE id = $1", accepted.known.own_case
+            )
+            return cases.target_of(vault, row)
+        persons: dict[bytes, UUID] = {}
+        household = None
+        if matching(filing.parties, "victim"):
+            found, (row, persons) = await cases.find(connection, vault, filing, b"", ())
+            if found is not None:
+                return found
+            household = row["household"]
+        return cases.new_target(vault, household, persons)
+
+    def _spool(self, batch: list[Accepted]) -> None:
+        """Append sealed lines and fsync, file and folder."""
+        folder = self.services.settings.spool
+        name = folder / f"{clock.micros()}-{os.getpid()}.sealed"
+        temporary = name.with_suffix(".part")
+        with temporary.open("wb") as file:
+            for a in batch:
+                raw = orjson.dumps([a.values, a.kind, a.code_hash.hex(), a.secret_hash.hex(), a.at, a.record_id])
+                file.write(base64.b64encode(self.services.vault.misc.seal(raw, b"spool")) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(name)
+        handle = os.open(folder, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+    async def _drain_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(DRAIN_SECONDS)
+            try:
+                await self.drain()
+            except (*FAILED, HubError):
+                continue
+
+    async def drain(self) -> int:
+        """File what the spool holds; each report once. Returns how many were filed."""
+        filed = 0
+        for path in sorted(self.services.settings.spool.glob("*.sealed")):
+            for line in path.read_bytes().split():
+                raw = self.services.vault.misc.open(base64.b64decode(line), b"spool")
+                values, kind, code, secret, at, record_id = orjson.loads(raw)
+                accepted = Accepted(
+                    values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at),
+                    UUID(record_id),
+                )
+                filed += await self._file_once(accepted)
+            path.unlink(missing_ok=True)
+        return filed
+
+    async def _file_once(self, accepted: Accepted) -> bool:
+        async with self.services.database.transaction() as connection:
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock($1)", int.from_bytes(accepted.code_hash[:8], "big", signed=True)
+            )
+            known = await connection.fetchval("SELECT 1 FROM receipt WHERE code_hash = $1", accepted.code_hash)
+            if known is None:
+                await self._write(connection, accepted)
+            return known is None
+
+
+REPORT = KINDS["report"]
+ADDITION = KINDS["report_addition"]

@@ -1,0 +1,290 @@
+"""Seal, open, keyed hashes, pseudonyms: the only importer of `cryptography`.
+
+Two suites: `aes` (AES-256-GCM, SHA-256) and `sm` (SM4-GCM, SM3; GB/T 39786-2021). A data key per case is
+wrapped by the master key from a file of mode 0600. Every envelope binds table, row, version and column, so a
+ciphertext moved elsewhere does not open. Record envelopes open only against a release ticket (P1).
+"""
+
+import base64
+import hmac
+import json
+import os
+import secrets
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hmac as crypto_hmac
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE = 12
+CACHED_KEYS = 20_000
+
+
+class KeyRefused(RuntimeError):
+    """The key file is missing, too open, a demo key, or of an unknown form."""
+
+
+class NotLogged(RuntimeError):
+    """Somebody tried to open what no durable log entry covers."""
+
+
+class SealBroken(RuntimeError):
+    """A ciphertext was altered, moved, or sealed under another key."""
+
+
+class Aead(Protocol):
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
+
+
+class Sm4Gcm:
+    """SM4-GCM with the interface of `AESGCM`; the first 16 bytes of the key are used (GB/T 32907-2016)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key[:16]
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes:
+        encryptor = Cipher(algorithms.SM4(self._key), modes.GCM(nonce)).encryptor()
+        encryptor.authenticate_additional_data(associated_data)
+        return encryptor.update(data) + encryptor.finalize() + encryptor.tag
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes:
+        decryptor = Cipher(algorithms.SM4(self._key), modes.GCM(nonce, data[-16:])).decryptor()
+        decryptor.authenticate_additional_data(associated_data)
+        return decryptor.update(data[:-16]) + decryptor.finalize()
+
+
+SUITES: dict[str, tuple[bytes, type[Any]]] = {"aes": (b"\x01", AESGCM), "sm": (b"\x02", Sm4Gcm)}
+
+
+class Sealer:
+    """One symmetric key in one suite."""
+
+    __slots__ = ("_cipher", "_mark")
+
+    def __init__(self, suite: str, key: bytes) -> None:
+        self._mark, cipher = SUITES[suite]
+        self._cipher: Aead = cipher(key)
+
+    def seal(self, data: bytes, bound_to: bytes) -> bytes:
+        nonce = os.urandom(NONCE)
+        return self._mark + nonce + self._cipher.encrypt(nonce, data, bound_to)
+
+    def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        if sealed[:1] != self._mark:
+            raise SealBroken
+        try:
+            return self._cipher.decrypt(sealed[1 : 1 + NONCE], sealed[1 + NONCE :], bound_to)
+        except InvalidTag:
+            raise SealBroken from None
+
+
+class CaseKey:
+    """The two keys of one case: `data` seals its records, `log` the entries about it alone."""
+
+    __slots__ = ("data", "log")
+
+    def __init__(self, suite: str, secret: bytes) -> None:
+        self.data, self.log = Sealer(suite, secret[:32]), Sealer(suite, secret[32:])
+
+
+class Ticket:
+    """Release ticket: the entry at `chain` is durable and names exactly these rows and columns.
+
+    Minted by the committer after the flush, nowhere else; each row is taken from it once.
+    """
+
+    __slots__ = ("_rows", "chain")
+
+    def __init__(self, chain: tuple[UUID, int], rows: dict[tuple[UUID, int], frozenset[str]]) -> None:
+        self.chain, self._rows = chain, rows
+
+    def take(self, row: tuple[UUID, int]) -> frozenset[str]:
+        try:
+            return self._rows.pop(row)
+        except KeyError:
+            raise NotLogged from None
+
+
+def bind(table: str, row: UUID, column: str, version: int) -> bytes:
+    """Associated data: an envelope opens only where, and as the version, it was sealed."""
+    return b"%b|%b|%b|%d" % (table.encode(), row.bytes, column.encode(), version)
+
+
+def open_row(
+    ticket: Ticket, key: CaseKey, row: tuple[UUID, int], columns: Iterable[tuple[str, bytes, int]]
+) -> list[bytes]:
+    """Open columns (name, envelope, version it was sealed at) of one record version.
+
+    Raises `NotLogged` unless the ticket covers the row and every column.
+    """
+    granted, opened = ticket.take(row), []
+    for name, sealed, version in columns:
+        if name not in granted:
+            raise NotLogged
+        opened.append(key.data.open(sealed, bind("record", row[0], name, version)))
+    return opened
+
+
+def file_opener(ticket: Ticket, key: CaseKey, file: UUID) -> Callable[[str, bytes, int], bytes]:
+    """Opens parts of one attachment (`head`, or `chunk` by number), against a ticket that names them."""
+    granted = ticket.take((file, 0))
+
+    def opened(name: str, sealed: bytes, n: int = 0) -> bytes:
+        if name not in granted:
+            raise NotLogged
+        return key.data.open(sealed, bind("attachment", file, name, n))
+
+    return opened
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class Vault:
+    """The keys of a deployment, held in memory for the life of the process."""
+
+    def __init__(self, raw: dict[str, Any], suite: str = "aes") -> None:
+        self.suite = suite
+        self._masters = {m["id"]: Sealer(suite, base64.b64decode(m["key"])) for m in raw["masters"]}
+        self.key_id: str = raw["masters"][0]["id"]
+        self._lookup = base64.b64decode(raw["lookup"])
+        self._pseudonym = base64.b64decode(raw["pseudonym"])
+        self.log = Sealer(suite, base64.b64decode(raw["log"]))
+        self.misc = Sealer(suite, base64.b64decode(raw["misc"]))
+        self._tag = base64.b64decode(raw["misc"])
+        self.signing_key: str = raw["signing"]
+        self._cache: OrderedDict[UUID, CaseKey] = OrderedDict()
+
+    def new_case_key(self, case_id: UUID) -> tuple[CaseKey, bytes]:
+        """A fresh data key and its wrapped form."""
+        secret = os.urandom(64)
+        key = self._cache[case_id] = CaseKey(self.suite, secret)
+        return key, self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes)
+
+    def case_key(self, case_id: UUID, wrapped: bytes, key_id: str) -> CaseKey:
+        """Unwrap a data key, once per process while it stays in the cache."""
+        key = self._cache.get(case_id)
+        if key is None:
+            secret = self._masters[key_id].open(wrapped, b"case|" + case_id.bytes)
+            key = self._cache[case_id] = CaseKey(self.suite, secret)
+            if len(self._cache) > CACHED_KEYS:
+                self._cache.popitem(last=False)
+        return key
+
+    def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
+        """The same data key under the newest master key: rotation touches nothing else."""
+        secret = self._masters[key_id].open(wrapped, b"case|" + case_id.bytes)
+        return self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes), self.key_id
+
+    def lookup(self, kind: str, *values: str) -> bytes:
+        """Keyed hash (16 bytes) by which an identifier is found again without being stored."""
+        message = "\x1f".join((kind, *values)).encode()
+        if self.suite == "sm":
+            mac = crypto_hmac.HMAC(self._lookup, hashes.SM3())
+            mac.update(message)
+            return mac.finalize()[:16]
+        return hmac.digest(self._lookup, message, "sha256")[:16]
+
+    def pseudonym(self, kind: str, value: bytes) -> UUID:
+        """What the access log calls a case or a person."""
+        return UUID(bytes=hmac.digest(self._pseudonym, kind.encode() + b"|" + value, "sha256")[:16])
+
+    def tag(self, message: bytes) -> str:
+        """A short keyed hash for ETags: equal for equal visible content, meaningless to anyone else."""
+        return hmac.digest(self._tag, message, "sha256")[:16].hex()
+
+
+def commitment(opening: bytes, body: bytes) -> bytes:
+    """HMAC-SHA-256(random 32 bytes, canonical body): binds a log leaf to its sealed body."""
+    return hmac.digest(opening, body, "sha256")
+
+
+def new_signing_key() -> str:
+    """A fresh P-256 private key, PEM (PKCS 8)."""
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        .decode()
+    )
+
+
+def public_jwk(pem: str) -> dict[str, str]:
+    """The public JWK (RFC 7517) of a P-256 private key, with its RFC 7638 thumbprint as `kid`."""
+    private = serialization.load_pem_private_key(pem.encode(), None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    numbers = private.public_key().public_numbers()
+    jwk = {"kty": "EC", "crv": "P-256"}
+    for name, value in (("x", numbers.x), ("y", numbers.y)):
+        jwk[name] = base64.urlsafe_b64encode(value.to_bytes(32, "big")).rstrip(b"=").decode()
+    return jwk | {"kid": thumbprint(jwk), "use": "sig", "alg": "ES256"}
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """RFC 7638, SHA-256, base64url."""
+    canonical = json.dumps({k: jwk[k] for k in ("crv", "kty", "x", "y")}, separators=(",", ":"), sort_keys=True)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(canonical.encode())
+    return base64.urlsafe_b64encode(digest.finalize()).rstrip(b"=").decode()
+
+
+def create(path: Path, *, demo: bool) -> None:
+    """Write a new key file of mode 0600; an existing one is never replaced."""
+    raw = {
+        "format": 1,
+        "demo": demo,
+        "masters": [_master()],
+        "signing": new_signing_key(),
+        **{name: _b64(os.urandom(32)) for name in ("lookup", "pseudonym", "log", "misc")},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, raw, os.O_EXCL)
+
+
+def rotate(path: Path) -> str:
+    """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
+    raw = json.loads(path.read_text())
+    raw["masters"].insert(0, _master())
+    temporary = path.with_suffix(".new")
+    _write(temporary, raw, os.O_TRUNC)
+    temporary.replace(path)
+    return str(raw["masters"][0]["id"])
+
+
+def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
+    """Read the key file; refuses one that others can read, and a demo key outside a demo."""
+    if suite not in SUITES:
+        raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
+    if not path.exists():
+        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
+    raw = json.loads(path.read_text())
+    if raw.get("format") != 1:
+        raise KeyRefused(f"主密钥文件格式未知 / unknown key file format: {path}")
+    if raw["demo"] and not demo:
+        raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
+    return Vault(raw, suite)
+
+
+def _master() -> dict[str, str]:
+    return {"id": secrets.token_hex(4), "key": _b64(os.urandom(32))}
+
+
+def _write(path: Path, raw: dict[str, Any], flag: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(raw, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())

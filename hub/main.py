@@ -1,0 +1,147 @@
+"""The application: services of one process, routers, headers, OpenAPI."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub import __version__, keys, settings
+from hub.api import audit, bodies, cases, meta, problems, records, reports, tokens
+from hub.api.auth import Tokens
+from hub.api.deps import caller, gate
+from hub.audit.committer import Committer
+from hub.db import Database
+from hub.intake import Intake
+from hub.models.directory import Directory
+from hub.policies.decide import Policy
+from hub.policies.gate import Services
+
+HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+async def open_services(config: settings.Settings) -> Services:
+    """Everything a process needs, connected and checked; the committer is started by the caller."""
+    vault = keys.load(config.key_file, demo=config.demo, suite=config.suite)
+    policy = Policy.load(config.policy)
+    database = await Database(config.database_url, config.pool_size).connect()
+    directory = Directory(database)
+    await directory.refresh()
+    committer = Committer(database, vault, config.log_timeout)
+    return Services(config, database, vault, committer, directory, policy)
+
+
+class Shell:
+    """Outermost ASGI layer: safe headers on every answer, and a limit on bodies that do not stream."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        streams = path.endswith(("/attachments", "/photos"))
+        left, started = self.limit, False
+
+        async def limited() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0 and not streams:
+                return {"type": "http.disconnect"}
+            return message
+
+        async def headed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message.setdefault("headers", [])
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not streams and declared.isdigit() and int(declared) > self.limit:
+            await _too_large(headed)
+            return
+        try:
+            await self.app(scope, limited, headed)
+        except Exception as error:  # its text may hold values, so no server log may see it
+            answer = await problems.unexpected(Request(scope), error)
+            if not started:
+                await answer(scope, receive, headed)
+
+
+async def _too_large(send: Send) -> None:
+    body = '{"type":"urn:lianhu:problem:too_large","title":"内容过大。 Too large.","status":413}'.encode()
+    head = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 413, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+def create_app(config: settings.Settings | None = None) -> FastAPI:
+    """The application for these settings (the environment's by default)."""
+    config = config or settings.current()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await open_services(config)
+        await services.committer.start()
+        app.state.services, app.state.tokens = services, Tokens(services)
+        app.state.intake = Intake(services)
+        await app.state.intake.start()
+        yield
+        await app.state.intake.stop()
+        await services.committer.stop()
+        await services.database.close()
+
+    app = FastAPI(title="联护 Lianhu", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    for module in (cases, records, reports, audit, tokens, meta):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(Shell, limit=config.body_limit)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The schema FastAPI makes, with the kinds' schemas, the headers of the gate and problem documents."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    schema["components"]["schemas"] |= bodies.schemas()
+    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    problem = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+    for route in _routes(app):
+        depends = {d.call for d in route.dependant.dependencies}
+        for method in route.methods or ():
+            operation = schema["paths"][route.path_format][method.lower()]
+            operation["responses"] |= {"4XX": problem, "503": problem}
+            operation["responses"].pop("422", None)
+            if depends & {gate, caller}:
+                operation["security"] = [{"token": []}]
+                operation.setdefault("parameters", []).extend(_gate_headers(gate in depends))
+    app.openapi_schema = schema
+    return schema
+
+
+def _routes(app: FastAPI) -> list[APIRoute]:
+    return [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+
+
+def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
+    named = [("On-Behalf-Of", "经办人在本单位的账号名", False)]
+    named += [("Purpose-Of-Use", "访问目的", True)] if purposeful else []
+    return [
+        {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"}}
+        for n, d, r in named
+    ]

@@ -1,0 +1,65 @@
+"""The case (个案): one victim, one respondent. `routine` data stand in columns; all else is in records.
+
+Facts about (subject, case) are computed from this row alone, in the SELECT that fetches it.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import UUID as SqlUUID
+from sqlmodel import Field, SQLModel
+
+from hub.models.codes import RiskLevel, Stage, Status
+
+
+def _units() -> Column[list[UUID]]:
+    return Column(ARRAY(SqlUUID(as_uuid=True)), nullable=False, server_default=text("'{}'"))
+
+
+class Case(SQLModel, table=True):
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index("cases_township", "township", text("opened_at DESC"), text("id DESC")),
+        Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
+        Index("cases_opened", text("opened_at DESC"), text("id DESC")),
+        Index("cases_region", "region_code"),
+        Index("cases_involved", "involved", postgresql_using="gin"),
+        Index("cases_referred", "referred", postgresql_using="gin"),
+        Index("cases_named", "named", postgresql_using="gin"),
+        Index("cases_intake", "duty_unit_id", postgresql_where=text("intake_open")),
+        Index("cases_touched", "touched_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    ref: UUID = Field(unique=True, description="keyed pseudonym used by the access log")
+    number: str = Field(unique=True)
+    status: str = Status.open.value
+    stage: str = Stage.received.value
+    risk_level: str = RiskLevel.unknown.value
+    region_code: str = Field(sa_column=Column(String(collation="C"), nullable=False))
+    township: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 9)")))
+    county: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 6)")))
+    opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    touched_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    touched: list[datetime] = Field(sa_column=Column(ARRAY(DateTime(timezone=True)), nullable=False))
+    handler_id: UUID
+    handler_path: str
+    handler_area: str
+    duty_unit_id: UUID | None = None
+    reporting_unit_id: UUID | None = None
+    intake_open: bool = False
+    alert_open: bool = False
+    relocated: bool = False
+    sealed_by: UUID | None = None
+    household_id: UUID | None = Field(default=None, foreign_key="household.id")
+    involved: list[UUID] = Field(sa_column=_units())
+    referred: list[UUID] = Field(sa_column=_units())
+    named: list[UUID] = Field(sa_column=_units())
+    acting: list[UUID] = Field(sa_column=_units())
+    kinds: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False, server_default=text("'{}'")))
+    party_keys: list[bytes] = Field(
+        sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'"))
+    )
+    key_wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    key_id: str

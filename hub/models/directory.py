@@ -1,0 +1,98 @@
+"""Names and places that answers need beside case data: units and regions, held in memory."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from hub.db import Database
+from hub.models.region import area
+
+
+@dataclass(frozen=True, slots=True)
+class UnitInfo:
+    """A unit as answers and subjects need it."""
+
+    id: UUID
+    code: str
+    name: str
+    type: str
+    region_code: str
+    area: str
+    path: str
+    latitude: float | None
+    longitude: float | None
+    on_duty: bool
+    active: bool
+
+    def shown(self) -> dict[str, str]:
+        return {"code": self.code, "name": self.name, "type": self.type}
+
+
+class Directory:
+    """Reloaded at start and by `refresh`; authorisation never rests on it (see the fact `suspended`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.units: dict[UUID, UnitInfo] = {}
+        self.codes: dict[str, UnitInfo] = {}
+        self.regions: dict[str, str] = {}
+        self._by_name: dict[str, list[str]] = {}
+
+    async def refresh(self) -> None:
+        rows = await self._database.fetch(
+            "SELECT id, code, name, type, region_code, area, path, latitude, longitude, on_duty,"
+            " disabled_at IS NULL AS active FROM unit"
+        )
+        self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
+        self.codes = {unit.code: unit for unit in self.units.values()}
+        count = await self._database.fetchrow("SELECT count(*) AS n FROM region")
+        if count is not None and count["n"] != len(self.regions):
+            rows = await self._database.fetch("SELECT code, name FROM region")
+            self.regions = {row["code"]: row["name"] for row in rows}
+            self._by_name = {}
+            for code, name in self.regions.items():
+                if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
+                    self._by_name.setdefault(name, []).append(code)
+
+    def shown(self, unit_id: UUID) -> dict[str, str] | None:
+        unit = self.units.get(unit_id)
+        return unit.shown() if unit else None
+
+    def place_name(self, code: str) -> str:
+        """Province to township in words, as far as the table knows them."""
+        prefixes = dict.fromkeys(code[:digits].ljust(12, "0") for digits in (2, 4, 6, 9))
+        names = [self.regions.get(prefix, "") for prefix in prefixes]
+        return "".join(n for n in names if n not in ("市辖区", "县"))
+
+    def locate(self, place: str) -> str:
+        """The finest division whose name, and whose parents' names as far as given, occur in the text."""
+        best = ("", 0, 0)
+        for name, codes in self._by_name.items():
+            if name not in place:
+                continue
+            for code in codes:
+                parents = sum(self.regions.get(code[:d].ljust(12, "0"), "\0") in place for d in (2, 4, 6))
+                score = (code, parents, len(area(code)))
+                if score[1:] > best[1:] and (len(codes) == 1 or parents > 1):
+                    best = score
+        return best[0]
+
+    def duty_unit(self, region_code: str, kind: str = "police") -> UnitInfo | None:
+        """The unit on duty for a place: the longest area that covers it, else the widest of its type."""
+        able = [u for u in self.units.values() if u.type == kind and u.on_duty and u.active]
+        covering = [u for u in able if region_code and region_code.startswith(u.area)]
+        if covering:
+            return max(covering, key=lambda u: (len(u.area), u.code))
+        return min(able, key=lambda u: (len(u.area), u.code), default=None)
+
+    def nearest(self, latitude: float, longitude: float, kind: str = "police") -> UnitInfo | None:
+        """The unit of the type nearest to a point, among those whose place is known."""
+        able = [
+            u for u in self.units.values()
+            if u.type == kind and u.on_duty and u.active and u.latitude is not None and u.longitude is not None
+        ]
+
+        def distance(unit: UnitInfo) -> float:
+            assert unit.latitude is not None and unit.longitude is not None
+            return (unit.latitude - latitude) ** 2 + (0.85 * (unit.longitude - longitude)) ** 2
+
+        return min(able, key=distance, default=None)

@@ -1,0 +1,111 @@
+"""Parties to a case: the blocks of fields that the kinds share, and the tables that find a person again.
+
+A person is matched by keyed hashes (id number; else phone with name), never by plaintext.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from hub.models.base import Governed
+from hub.models.codes import Relation, Sex
+from hub.models.fields import Category, Pii, governed
+from hub.models.values import IdNumber, PastDay, Phone, Short, Text
+
+C = Category
+
+
+class VictimPart(Governed):
+    victim_name: Short | None = governed(C.victim, "受害人姓名", pii=Pii.name, lookup="victim.name")
+    victim_id_number: IdNumber | None = governed(
+        C.victim, "受害人身份证号", pii=Pii.id_number, lookup="victim.id_number"
+    )
+    victim_birth_date: PastDay | None = governed(
+        C.victim, "受害人出生日期", pii=Pii.date, lookup="victim.birth_date"
+    )
+    victim_sex: Sex | None = governed(C.victim, "受害人性别", pii=Pii.code)
+    victim_ethnicity: Short | None = governed(C.victim, "受害人民族")
+    victim_occupation: Short | None = governed(C.victim, "受害人职业")
+    victim_marital_status: Short | None = governed(C.victim, "受害人婚姻状况")
+    victim_education: Short | None = governed(C.victim, "受害人文化程度")
+    victim_phone: Phone | None = governed(C.contact, "受害人电话", pii=Pii.phone, lookup="victim.phone")
+    victim_safe_times: Text | None = governed(C.contact, "可安全联系的时间")
+    victim_safe_ways: Text | None = governed(C.contact, "可安全联系的方式")
+    victim_address: Short | None = governed(C.whereabouts, "受害人现住址")
+    victim_workplace: Short | None = governed(C.whereabouts, "受害人工作单位")
+    victim_school: Short | None = governed(C.whereabouts, "受害人就读学校")
+
+
+class RespondentPart(Governed):
+    respondent_name: Short | None = governed(
+        C.respondent, "加害人姓名", pii=Pii.name, lookup="respondent.name"
+    )
+    respondent_id_number: IdNumber | None = governed(
+        C.respondent, "加害人身份证号", pii=Pii.id_number, lookup="respondent.id_number"
+    )
+    respondent_birth_date: PastDay | None = governed(
+        C.respondent, "加害人出生日期", pii=Pii.date, lookup="respondent.birth_date"
+    )
+    respondent_sex: Sex | None = governed(C.respondent, "加害人性别", pii=Pii.code)
+    respondent_phone: Phone | None = governed(
+        C.respondent, "加害人电话", pii=Pii.phone, lookup="respondent.phone"
+    )
+    respondent_address: Short | None = governed(C.respondent, "加害人住址")
+    respondent_workplace: Short | None = governed(C.respondent, "加害人工作单位")
+    respondent_occupation: Short | None = governed(C.respondent, "加害人职业")
+    respondent_state_employee: bool | None = governed(C.respondent, "加害人是否国家工作人员")
+    relation: Relation | None = governed(C.respondent, "加害人与受害人关系", pii=Pii.code)
+
+
+class Child(Governed):
+    name: Short | None = governed(C.minor, "姓名", pii=Pii.name)
+    id_number: IdNumber | None = governed(C.minor, "身份证号", pii=Pii.id_number)
+    birth_date: PastDay | None = governed(C.minor, "出生日期", pii=Pii.date)
+    sex: Sex | None = governed(C.minor, "性别", pii=Pii.code)
+    school: Short | None = governed(C.minor, "就读学校")
+    guardian: Short | None = governed(C.minor, "监护人", pii=Pii.name)
+    state: Text | None = governed(C.minor, "身心状况")
+
+
+class ChildrenPart(Governed):
+    children: list[Child] | None = governed(C.minor, "未成年人", lookup="child", max_length=20)
+
+
+class ReporterPart(Governed):
+    reporter_name: Short | None = governed(C.reporter, "报案人姓名", pii=Pii.name, lookup="reporter.name")
+    reporter_phone: Phone | None = governed(C.reporter, "报案人电话", pii=Pii.phone, lookup="reporter.phone")
+    reporter_id_number: IdNumber | None = governed(
+        C.reporter, "报案人身份证号", pii=Pii.id_number, lookup="reporter.id_number"
+    )
+    reporter_address: Short | None = governed(C.reporter, "报案人住址")
+    reporter_relation: Short | None = governed(C.reporter, "报案人与受害人关系")
+
+
+class PartiesPart(VictimPart, RespondentPart, ChildrenPart):
+    """Victim, respondent and children: what nearly every form opens with."""
+
+
+class Party(SQLModel, table=True):
+    """One person in one role in one case; `person_id` is the same wherever the person was recognised."""
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(foreign_key="cases.id", index=True)
+    role: str
+    person_id: UUID = Field(index=True)
+    unit_id: UUID
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class PartyKey(SQLModel, table=True):
+    """A keyed hash by which a party is found: kinds `id`, `phone`, `phone_name`, `name_birth`."""
+
+    __tablename__ = "party_key"
+    __table_args__ = (Index("party_key_case", "case_id"),)
+
+    key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    case_id: UUID = Field(primary_key=True, foreign_key="cases.id")
+    role: str = Field(primary_key=True)
+    kind: str
+    party_id: UUID = Field(foreign_key="party.id")

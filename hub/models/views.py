@@ -1,0 +1,70 @@
+"""How cases and records look in answers: JSON bytes, joined from what was opened. Nothing is decided here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+import orjson
+
+from hub.models.catalogue import ANONYMOUS, KINDS
+from hub.models.codes import RiskLevel, Stage, Status
+from hub.models.directory import Directory
+from hub.models.fields import INDEX
+
+CLEAR, MASKED = 2, 1
+ROUTINE = INDEX["routine"]
+Row = Mapping[str, Any]
+
+
+def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
+    """The newest change that this caller can see: changes in withheld categories leave no trace."""
+    seen = [stamp for stamp, outcome in zip(row["touched"], outcomes, strict=True) if outcome]
+    newest: datetime = max(seen, default=row["opened_at"])
+    return newest
+
+
+def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds: Sequence[str]) -> bytes:
+    """The `routine` part of a case, in the form its outcome allows, without the closing brace."""
+    head: dict[str, Any] = {"id": str(row["case_id"])}
+    if outcomes[ROUTINE]:
+        head |= {"status": row["status"], "status_text": Status(row["status"]).zh}
+    if outcomes[ROUTINE] == CLEAR:
+        units = [directory.shown(unit) for unit in row["acting"]]
+        region = row["region_code"][:9].ljust(12, "0")
+        head |= {
+            "number": row["number"], "stage": row["stage"], "stage_text": Stage(row["stage"]).zh,
+            "risk_level": row["risk_level"], "risk_text": RiskLevel(row["risk_level"]).zh,
+            "region": region, "place": directory.place_name(region),
+            "opened_at": row["opened_at"], "updated_at": touched_at(row, outcomes),
+            "units": [unit for unit in units if unit], "kinds": row["kinds"],
+        }
+    elif outcomes[ROUTINE] == MASKED:
+        head["kinds"] = sorted(own_kinds)
+    return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1]
+
+
+def record_head(row: Row, directory: Directory, *, authored: bool, origin_known: bool) -> dict[str, Any]:
+    """Identity of a record. Whoever may not learn its origin sees an anonymous report."""
+    head: dict[str, Any] = {"id": str(row["id"]), "case_id": str(row["case_id"])}
+    if authored or origin_known:
+        head |= {"kind": row["kind"], "title": KINDS[row["kind"]].title, "unit": directory.shown(row["unit_id"])}
+    else:
+        head |= {"kind": ANONYMOUS, "title": KINDS[ANONYMOUS].title, "unit": None}
+    return head | {"at": row["at"], "authored": authored}
+
+
+def close_record(head: dict[str, Any], members: bytes, tail: bytes = b"") -> bytes:
+    """Head, fields, and the categories masked and withheld."""
+    start = orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1]
+    return b'%b,"fields":{%b}%b}' % (start, members, b"," + tail if tail else b"")
+
+
+def merged(parts: Sequence[bytes]) -> bytes:
+    """Fields of records whose existence the caller may not know, newest value last and winning."""
+    values: dict[str, Any] = {}
+    for part in parts:
+        values |= orjson.loads(b"{%b}" % part)
+    return orjson.dumps(values)
+
+

@@ -1,0 +1,135 @@
+"""Accounts and sessions of people: password (argon2id) and TOTP (RFC 6238), lockout, 30 idle minutes."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from hub import clock
+from hub.audit.entry import Act
+from hub.errors import Unauthenticated
+from hub.policies.gate import Gate, Services, nobody
+from hub.policies.subject import Subject
+
+FAILURES_ALLOWED = 5
+LOCKED_FOR = timedelta(minutes=15)
+_HASHER = PasswordHasher()
+"""argon2-cffi's defaults are RFC 9106's low-memory profile of argon2id."""
+_NOBODY = _HASHER.hash(secrets.token_hex(16))
+
+ACCOUNT = """
+SELECT a.*, u.code, u.type, u.area, u.path FROM account a JOIN unit u ON u.id = a.unit_id
+WHERE a.disabled_at IS NULL AND u.disabled_at IS NULL AND
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that began: its token (not stored) and the account's role."""
+
+    token: str
+    role: str
+    idle_seconds: int
+
+
+def hash_password(password: str) -> str:
+    return _HASHER.hash(password)
+
+
+def seal_totp(services: Services, account_id: UUID, secret: str) -> bytes:
+    return services.vault.misc.seal(secret.encode(), b"totp|" + account_id.bytes)
+
+
+def subject_of(row: Any, *, session: str = "", **client: Any) -> Subject:
+    """The subject of an account row (joined with its unit)."""
+    person = tuple(bytes(k) for k in (row["id_key"], row["phone_key"]) if k)
+    return Subject(
+        unit_type=row["type"], role=row["role"], unit_id=row["unit_id"], unit_code=row["code"],
+        area=row["area"], path=row["path"], account_id=row["id"], account_rev=row["rev"],
+        person_keys=person, session=session, **client,
+    )
+
+
+async def login(services: Services, name: str, password: str, code: str) -> Opened:
+    """Open a session. Every failure looks the same and takes an argon2 verification's time; all are logged."""
+    row = await services.database.fetchrow(ACCOUNT + " a.login = $1", name)
+    stored = row["password"] if row is not None and row["password"] else _NOBODY
+    try:
+        right = _HASHER.verify(stored, password) and row is not None
+    except VerificationError:
+        right = False
+    if row is None or not right or _locked(row) or not await _second_factor(services, row, code):
+        await _failed(services, row)
+        raise Unauthenticated("账号、口令或动态码不正确，或账号已锁定。",
+                              "Wrong account, password or code, or the account is locked.")
+    token, now = secrets.token_urlsafe(32), clock.now()
+    session = hashlib.sha256(token.encode()).digest()
+    async with services.database.transaction() as connection:
+        await connection.execute("UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1", row["id"])
+        await connection.execute(
+            "INSERT INTO session (token_hash, account_id, opened_at, seen_at) VALUES ($1, $2, $3, $3)",
+            session, row["id"], now,
+        )
+    gate = Gate(services, subject_of(row, session=session.hex()[:16]), None)
+    await services.committer.commit(gate.draft(Act.login))
+    return Opened(token, row["role"], services.settings.idle_session)
+
+
+def _locked(row: Any) -> bool:
+    return row["locked_until"] is not None and row["locked_until"] > clock.now()
+
+
+async def _second_factor(services: Services, row: Any, code: str) -> bool:
+    """The code of this half minute or its neighbours, and never the same one twice."""
+    if row["totp"] is None:
+        return False
+    secret = services.vault.misc.open(row["totp"], b"totp|" + row["id"].bytes).decode()
+    totp, step = pyotp.TOTP(secret), clock.seconds() // 30
+    for candidate in (step - 1, step, step + 1):
+        if candidate > row["totp_step"] and secrets.compare_digest(totp.at(candidate * 30), code):
+            done = await services.database.execute(
+                "UPDATE account SET totp_step = $2 WHERE id = $1 AND totp_step < $2", row["id"], candidate
+            )
+            return done == "UPDATE 1"
+    return False
+
+
+async def _failed(services: Services, row: Any) -> None:
+    """Count the failure; the fifth locks the account for a quarter of an hour."""
+    gate = nobody(services)
+    if row is not None:
+        await services.database.execute(
+            "UPDATE account SET failures = failures + 1, locked_until = CASE WHEN (failures + 1) % $2 = 0"
+            " THEN $3::timestamptz ELSE locked_until END WHERE id = $1",
+            row["id"], FAILURES_ALLOWED, clock.now() + LOCKED_FOR,
+        )
+        gate = Gate(services, subject_of(row), None)
+    await gate.enter_refusal(Unauthenticated(), Act.login_fail)
+
+
+async def session_subject(services: Services, token: str) -> Subject:
+    """Who a session token is; being seen keeps it alive."""
+    hashed, now = hashlib.sha256(token.encode()).digest(), clock.now()
+    idle = now - timedelta(seconds=services.settings.idle_session)
+    row = await services.database.fetchrow(
+        "SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path FROM session s JOIN account a ON a.id = s.account_id"
+        " JOIN unit u ON u.id = a.unit_id WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.seen_at > $2"
+        " AND a.disabled_at IS NULL AND u.disabled_at IS NULL",
+        hashed, idle,
+    )
+    if row is None:
+        raise Unauthenticated
+    if row["seen_at"] < now - timedelta(seconds=60):
+        await services.database.execute("UPDATE session SET seen_at = $2 WHERE token_hash = $1", hashed, now)
+    return subject_of(row, session=hashed.hex()[:16])
+
+
+async def logout(services: Services, token: str) -> None:
+    hashed = hashlib.sha256(token.encode()).digest()
+    await services.database.execute("UPDATE session SET ended_at = $2 WHERE token_hash = $1", hashed, clock.now())

@@ -1,0 +1,85 @@
+"""Facts (PIP): name -> one SQL boolean about (subject, case), never NULL, all in the SELECT of the row.
+
+`c` is the case; in statements about records `r` is the record. `{name}` stands for a subject parameter.
+The facts of a row travel as one integer, bit i for the i-th fact, which is also the key of the decision.
+"""
+
+PARAMETERS = (
+    "unit:uuid", "area:text", "path:text", "unit_type:text", "role:text", "person_keys:bytea[]",
+    "account:uuid", "account_rev:int", "client:text", "client_rev:int", "own_case:uuid", "is_unit:bool",
+)
+
+_INVOLVED = "c.involved @> ARRAY[{unit}]"
+_IN_AREA = "starts_with(c.region_code, {area})"
+_REFERRED = "c.referred @> ARRAY[{unit}]"
+_NAMED = "c.named @> ARRAY[{unit}]"
+_SUPERIOR = (
+    "CASE WHEN {unit_type} = 'joint_centre'"
+    f" THEN {_IN_AREA} AND length({{area}}) < length(c.handler_area)"
+    " ELSE starts_with(c.handler_path, {path} || '/') END"
+)
+
+FACTS: dict[str, str] = {
+    # The unit handles the case, has accepted a referral, or has submitted a record to it.
+    "involved": _INVOLVED,
+    # The caller submitted this record (statements about cases alone know no author).
+    "authored": "r.unit_id = {unit}",
+    # The case lies in the unit's area, and the unit is not involved.
+    "territorial": f"{_IN_AREA} AND NOT ({_INVOLVED})",
+    # An open referral is addressed to the unit.
+    "referred_in": _REFERRED,
+    # An assistance notice names the unit.
+    "named_in_order": _NAMED,
+    # The unit stands above the handling unit: same line, or a joint centre over its area.
+    "superior": _SUPERIOR,
+    # Role intake at the unit on duty, report not yet handed over.
+    "intake_duty": "{role} = 'intake' AND c.intake_open AND c.duty_unit_id = {unit}",
+    # Risk is high or an alert is unanswered, and the case is this unit's by place or by work: an
+    # emergency elsewhere opens nothing here.
+    "emergency": "(c.risk_level = 'high' OR c.alert_open)"
+    f" AND ({_IN_AREA} OR {_INVOLVED} OR {_REFERRED} OR {_NAMED})",
+    # The caller holds the receipt, or its unit made the mandatory report.
+    "own_report": "c.id = {own_case} OR c.reporting_unit_id = {unit}",
+    # The victim has moved out (2022 seven-organ opinion art. 4).
+    "relocated": "c.relocated",
+    # Court or minor's record sealed by another unit.
+    "sealed": "c.sealed_by IS NOT NULL AND c.sealed_by IS DISTINCT FROM {unit}",
+    # The person asking shares an id number or phone with a party.
+    "party_conflict": "c.party_keys && {person_keys}",
+    # Unit, account or client was disabled or changed since the caller was authenticated.
+    "suspended": "{is_unit} AND NOT ("
+    "EXISTS (SELECT FROM unit s WHERE s.id = {unit} AND s.disabled_at IS NULL)"
+    " AND ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
+    " AND s.rev = {account_rev} AND s.disabled_at IS NULL))"
+    " AND ({client} IS NULL OR EXISTS (SELECT FROM client s WHERE s.id = {client}"
+    " AND s.rev = {client_rev} AND s.disabled_at IS NULL)))",
+}
+
+NAMES: tuple[str, ...] = tuple(FACTS)
+BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(NAMES)}
+FIRST_FREE = len(PARAMETERS) + 1
+"""The number of the first `$n` that a statement may use for itself."""
+
+_PLACES = {p.split(":")[0]: f"${i}::{p.split(':')[1]}" for i, p in enumerate(PARAMETERS, 1)}
+
+
+def raw(name: str, *, records: bool = False) -> str:
+    """One fact as SQL, possibly NULL. Without records nothing is authored."""
+    if name == "authored" and not records:
+        return "FALSE"
+    return FACTS[name].format(**_PLACES)
+
+
+def sql(name: str, *, records: bool = False) -> str:
+    """One fact as SQL, never NULL."""
+    return f"COALESCE({raw(name, records=records)}, FALSE)"
+
+
+def mask(*, records: bool = False) -> str:
+    """All facts of a row as one integer."""
+    return " | ".join(f"({sql(name, records=records)}::int << {i})" for i, name in enumerate(NAMES))
+
+
+def true_in(bits: int) -> tuple[str, ...]:
+    """The names of the facts that hold."""
+    return tuple(name for name in NAMES if bits & BIT[name])

@@ -1,0 +1,287 @@
+"""The one door (PEP). Every read of case data, by whomever and for whatever, is `Gate.read`.
+
+One SELECT brings rows still sealed with their facts; `decide` says what they open; the entry is made durable;
+only then, against the release ticket, are the granted columns opened. There is no second way in.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from hub import keys
+from hub.audit.committer import Committer, Draft, insert_entry
+from hub.audit.entry import GENESIS, Act
+from hub.db import Database, Row
+from hub.errors import Forbidden, HubError, NotFound
+from hub.models.directory import Directory
+from hub.models.fields import CATEGORIES, INDEX
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.policies import facts
+from hub.policies.decide import CLEAR, MASKED, Decision, Policy, Table
+from hub.policies.subject import Purpose, Subject
+from hub.settings import Settings
+
+CASE_COLUMNS = (
+    "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
+    " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
+)
+RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.made_at, r.last_changed, r.changed"
+ROWS_PER_ENTRY = 90
+
+
+@dataclass(slots=True)
+class Services:
+    """What a process runs on. `policy` is swapped as one reference when a new one is loaded."""
+
+    settings: Settings
+    database: Database
+    vault: keys.Vault
+    committer: Committer
+    directory: Directory
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to read: SQL after FROM, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
+
+    `records` joins record rows; `listed` leaves `refuge` out, as in every list, export and feed.
+    """
+
+    name: str
+    where: str
+    args: tuple[Any, ...] = ()
+    records: bool = True
+    join: str = "JOIN record r ON r.case_id = c.id AND r.current"
+    tail: str = ""
+    listed: bool = False
+    extra: str = ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """One row that the caller may see: its decision and the opened members, joined, without braces."""
+
+    row: Row
+    decision: Decision
+    members: bytes = b""
+
+
+@dataclass(slots=True)
+class Gate:
+    """One caller, one request, one purpose."""
+
+    services: Services
+    subject: Subject
+    purpose: Purpose | None
+    entered: bool = field(default=False)
+
+    @property
+    def table(self) -> Table:
+        assert self.purpose is not None
+        return self.services.policy.table(self.subject.unit_type, self.subject.role, self.purpose)
+
+    async def admit(self) -> None:
+        """Refuse by shape a purpose that this caller may not state, before any SQL."""
+        if self.purpose is None or not self.table.stateable:
+            await self.refuse(Forbidden("不得以此目的访问。", "You may not state this purpose.", reason="purpose"))
+
+    async def require(self, category: str, least: int = CLEAR) -> None:
+        """Refuse by shape, before any SQL, a predicate on a category the caller can never read."""
+        if self.table.reachable[INDEX[category]] < least:
+            await self.refuse(Forbidden(
+                f"按规则不得以“{CATEGORIES[INDEX[category]].zh}”为条件。",
+                f"The policy does not let you filter or search by {category}.", category=category,
+            ))
+
+    async def read(self, act: Act, query: Query, *, single: bool = False) -> list[Seen]:
+        """The rows of `query` that the caller may see, opened as far as granted, logged before.
+
+        Raises `NotFound` when `single` and nothing is visible: absent, forbidden and conflict alike.
+        """
+        rows = await self.services.database.fetch(
+            self._sql(query), *self.subject.parameters(), *query.args
+        )
+        table, seen, denied = self.table, [], []
+        for row in rows:
+            decision = table.decide(row["facts"])
+            (seen if decision.visible else denied).append(Seen(row, decision))
+        if not seen and (single or denied):
+            await self._deny(act, query, denied)
+            if single:
+                missing = NotFound()
+                missing.entered = True
+                raise missing
+        tickets = await self._enter(act, query, seen)
+        for i, item in enumerate(seen):
+            self._open(item, tickets[i // ROWS_PER_ENTRY], query)
+        return seen
+
+    def _sql(self, query: Query) -> str:
+        table = self.table
+        known: dict[str, str] = table.statements
+        text = known.get(query.name)
+        if text is None:
+            columns = [f"{facts.mask(records=query.records)} AS facts", CASE_COLUMNS]
+            if query.records:
+                columns += [RECORD_COLUMNS, *_fetched(table, query)]
+            columns += [query.extra] if query.extra else []
+            text = known[query.name] = (
+                f"SELECT {', '.join(columns)} FROM cases c {query.join if query.records else ''}"
+                f" WHERE {query.where} {query.tail}"
+            )
+        return text
+
+    async def _enter(self, act: Act, query: Query, seen: list[Seen]) -> list[keys.Ticket]:
+        """One durable entry per 90 rows (an entry holds 8 KiB); an empty answer is an entry too."""
+        chunks = [seen[i : i + ROWS_PER_ENTRY] for i in range(0, len(seen), ROWS_PER_ENTRY)] or [[]]
+        return await asyncio.gather(
+            *(self.services.committer.commit(self._draft(act, query, chunk)) for chunk in chunks)
+        )
+
+    def _draft(self, act: Act, query: Query, seen: list[Seen]) -> Draft:
+        draft = self.draft(act)
+        groups: dict[int, dict[str, Any]] = {}
+        refs: dict[UUID, None] = {}
+        for item in seen:
+            row, decision = item.row, item.decision
+            group = groups.get(id(decision))
+            if group is None:
+                group = groups[id(decision)] = {
+                    "clear": decision.clear, "masked": decision.masked, "facts": decision.facts,
+                    "rules": decision.rules, "rows": [],
+                }
+            refs[row["ref"]] = None
+            if query.records:
+                group["rows"].append(f"{row['ref'].hex}:{row['id'].hex}:{row['version']}")
+                draft.rows[row["id"], row["version"]] = decision.granted
+            else:
+                group["rows"].append(row["ref"].hex)
+        draft.body |= {"what": list(groups.values()), "query": query.name, "count": len(seen)}
+        draft.case_refs = list(refs)
+        if len(refs) == 1:
+            draft.seal_with = self._case_key(seen[0].row).log
+        return draft
+
+    def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
+        if not query.records:
+            return
+        row, changed = item.row, item.row["last_changed"]
+        present = [
+            (name, row[name], changed[INDEX[name[2:]]]) for name in item.decision.columns
+            if (name != "c_refuge" or not query.listed) and row[name] is not None
+        ]
+        key = self._case_key(row)
+        item.members = b",".join(keys.open_row(ticket, key, (row["id"], row["version"]), present))
+
+    def draft(self, act: Act) -> Draft:
+        """An entry that says who asks, for whom and why."""
+        s, vault = self.subject, self.services.vault
+        who = {
+            "account": str(s.account_id or ""), "client": s.client_id or "", "key": s.key, "role": s.role,
+            "session": s.session, "unit": s.unit_code, "unit_type": s.unit_type,
+        }
+        purpose = self.purpose.value if self.purpose else ""
+        body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
+        self.entered = True
+        return Draft(
+            act, body, actor=vault.pseudonym("actor", s.actor), purpose=purpose,
+            unit_id=s.unit_id if s.unit_id in self.services.directory.units else None,
+        )
+
+    async def refuse(self, error: HubError, act: Act = Act.deny) -> None:
+        """Log a refusal, then raise it."""
+        await self.enter_refusal(error, act)
+        raise error
+
+    async def enter_refusal(self, error: HubError, act: Act = Act.deny) -> None:
+        if error.entered:
+            return
+        error.entered = True
+        draft = self.draft(act)
+        draft.outcome, draft.status = "deny", error.status
+        draft.body |= {"error": error.code, "about": {k: str(v)[:100] for k, v in error.extra.items()}}
+        await self.services.committer.commit(draft)
+
+    async def locate(self, column: str, value: Any) -> Row:
+        """The open case to file under, sealed: one that lies in the unit's area or that it has to do with.
+
+        Opens nothing; the filing itself is logged. Raises `NotFound` as `read` does.
+        """
+        standing = self.table.standing("involved", "territorial", "referred_in", "named_in_order", "superior")
+        sql = (
+            f"SELECT {facts.mask()} AS facts, {CASE_COLUMNS} FROM cases c"
+            f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open' AND {standing}"
+        )
+        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value)
+        if row is None:
+            await self.refuse(NotFound())
+        assert row is not None
+        return row
+
+    async def facts_of(self, case_id: UUID) -> int:
+        """The facts about this caller and a case, for explaining; opens nothing, and is logged."""
+        sql = f"SELECT {facts.mask()} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
+        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case_id)
+        draft = self.draft(Act.policy)
+        if row is not None:
+            draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
+        draft.body |= {"query": "explain", "count": int(row is not None)}
+        async with self.services.database.transaction() as connection:
+            await insert_entry(connection, self.services.vault, draft, uuid4(), 1, GENESIS)
+        if row is None:
+            raise NotFound
+        return int(row["facts"])
+
+    async def _deny(self, act: Act, query: Query, denied: list[Seen]) -> None:
+        """A look that found nothing it may show; a conflict of interest is marked for another unit's officer."""
+        draft = self.draft(Act.deny)
+        draft.outcome, draft.status = "deny", 404
+        draft.case_refs = list({item.row["ref"]: None for item in denied})
+        facts_true = sorted({name for item in denied for name in item.decision.facts})
+        draft.body |= {
+            "tried": act.value, "query": query.name, "facts": facts_true,
+            "cases": [ref.hex for ref in draft.case_refs], "alert": "party_conflict" in facts_true,
+        }
+        if "party_conflict" in facts_true:
+            draft.outcome = "conflict"
+        if len(draft.case_refs) == 1:
+            draft.seal_with = self._case_key(denied[0].row).log
+        await self.services.committer.commit(draft)
+
+    def _case_key(self, row: Row) -> keys.CaseKey:
+        return self.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
+
+    async def release_files(self, item: Seen, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:
+        """A ticket for attachments of a record whose evidence this caller sees in clear; logged first."""
+        draft, row = self.draft(Act.read), item.row
+        draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
+        draft.rows = {(file, 0): columns for file in files}
+        draft.body |= {
+            "what": [{
+                "clear": sorted(columns), "facts": item.decision.facts,
+                "rows": [f"{row['ref'].hex}:{file.hex}:0" for file in files],
+            }],
+            "query": "attachments", "count": len(files),
+        }
+        return await self.services.committer.commit(draft)
+
+
+def _fetched(table: Table, query: Query) -> list[str]:
+    """Sealed columns worth fetching; what only an author may see is fetched only for its author."""
+    names = []
+    for i, (most, foreign) in enumerate(zip(table.reachable, table.reachable_by_others, strict=True)):
+        if not most or (CATEGORIES[i] == "refuge" and query.listed):
+            continue
+        mine = f"CASE WHEN {facts.sql('authored', records=True)} THEN r.{{0}} END AS {{0}}"
+        if most == CLEAR:
+            names.append((mine if foreign < CLEAR else "r.{0}").format(CLEAR_COLUMNS[i]))
+        names.append((mine if foreign < MASKED else "r.{0}").format(MASKED_COLUMNS[i]))
+    return names
+
+
+def nobody(services: Services) -> Gate:
+    """The gate of somebody not authenticated: for entries about failed logins, never for reading."""
+    return Gate(services, Subject("-", "-"), None)
+
