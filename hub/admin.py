@@ -56,7 +56,8 @@ async def import_regions(services: Services, path: Path = REGIONS) -> int:
         await connection.execute(
             "INSERT INTO region SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])"
             " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, level = EXCLUDED.level,"
-            " parent = EXCLUDED.parent WHERE region.name <> EXCLUDED.name", *columns,
+            " parent = EXCLUDED.parent WHERE region.name <> EXCLUDED.name",
+            *columns,
         )
         await _log(connection, services, "regions import", rows=len(rows))
     await services.directory.refresh()
@@ -92,13 +93,26 @@ async def add_units(services: Services, units: Iterable[NewUnit]) -> int:
         parent, above = paths.get(unit.parent, (None, ""))
         path = f"{above}/{unit.code}" if above else unit.code
         paths[unit.code] = (uuid4(), path)
-        rows.append((paths[unit.code][0], unit.code, unit.name, unit.type, region, area(region), parent, path,
-                     unit.latitude, unit.longitude))
+        rows.append(
+            (
+                paths[unit.code][0],
+                unit.code,
+                unit.name,
+                unit.type,
+                region,
+                area(region),
+                parent,
+                path,
+                unit.latitude,
+                unit.longitude,
+            )
+        )
     async with services.database.transaction() as connection:
         try:
             await connection.executemany(
                 "INSERT INTO unit (id, code, name, type, region_code, area, parent_id, path, latitude, longitude,"
-                " on_duty) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, TRUE)", rows,
+                " on_duty) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, TRUE)",
+                rows,
             )
         except UniqueViolation:
             raise _refuse("单位代码已存在", "a unit with this code exists") from None
@@ -161,7 +175,12 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
         await connection.execute(
             "INSERT INTO account (id, unit_id, name, role, login, id_key, phone_key, password, totp, totp_step,"
             " failures, rev) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 1)",
-            account_id, unit.id, new.name, new.role, new.login or None, key,
+            account_id,
+            unit.id,
+            new.name,
+            new.role,
+            new.login or None,
+            key,
             services.vault.lookup("phone", new.phone) if new.phone else None,
             people.hash_password(password) if password else None,
             people.seal_totp(services, account_id, totp) if totp else None,
@@ -174,7 +193,8 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
 async def _exclusive(connection: Connection, key: bytes, role: str) -> None:
     """One person holds at most one of the three administrator roles, and no case role beside it."""
     others = {
-        row["role"] for row in await connection.fetch(
+        row["role"]
+        for row in await connection.fetch(
             "SELECT DISTINCT role FROM account WHERE id_key = $1 AND disabled_at IS NULL", key
         )
     }
@@ -195,7 +215,10 @@ async def add_client(services: Services, client_id: str, unit_code: str, jwks: d
         try:
             await connection.execute(
                 "INSERT INTO client (id, unit_id, jwks, scopes, rev) VALUES ($1, $2, $3, $4, 1)",
-                client_id, unit.id, jwks, scopes,
+                client_id,
+                unit.id,
+                jwks,
+                scopes,
             )
         except UniqueViolation:
             raise _refuse("客户端编号已存在", "a client with this id exists") from None
@@ -204,10 +227,19 @@ async def add_client(services: Services, client_id: str, unit_code: str, jwks: d
 
 def _check_jwks(jwks: dict[str, Any]) -> None:
     found = jwks.get("keys") if isinstance(jwks, dict) else None
-    good = isinstance(found, list) and 1 <= len(found) <= 4 and all(
-        isinstance(k, dict) and k.get("kty") == "EC" and k.get("crv") == "P-256" and "d" not in k
-        and isinstance(k.get("kid"), str) and isinstance(k.get("x"), str) and isinstance(k.get("y"), str)
-        for k in found
+    good = (
+        isinstance(found, list)
+        and 1 <= len(found) <= 4
+        and all(
+            isinstance(k, dict)
+            and k.get("kty") == "EC"
+            and k.get("crv") == "P-256"
+            and "d" not in k
+            and isinstance(k.get("kid"), str)
+            and isinstance(k.get("x"), str)
+            and isinstance(k.get("y"), str)
+            for k in found
+        )
     )
     if not good:
         raise _refuse(

@@ -20,8 +20,20 @@ from hub.policies.gate import Gate, Seen
 
 CHUNK = 256 * 1024
 ACCEPTED = {
-    "image/jpeg", "image/png", "image/webp", "image/gif", "image/heic", "application/pdf", "video/mp4",
-    "audio/mpeg", "audio/mp4", "audio/wav", "audio/x-wav", "audio/wave", "audio/amr", "audio/ogg",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/heic",
+    "application/pdf",
+    "video/mp4",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/wave",
+    "audio/amr",
+    "audio/ogg",
 }
 HEAD, ALL = frozenset({"head"}), frozenset({"head", "chunk"})
 
@@ -37,8 +49,13 @@ class File:
     sha256: str
 
     def shown(self) -> dict[str, Any]:
-        return {"id": str(self.id), "name": self.name, "media_type": self.media_type, "size": self.size,
-                "sha256": self.sha256}
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "media_type": self.media_type,
+            "size": self.size,
+            "sha256": self.sha256,
+        }
 
 
 def sniff(first: bytes) -> str:
@@ -97,7 +114,10 @@ async def _store(gate: Gate, item: Seen, name: str, stream: AsyncIterator[bytes]
         sealed = key.data.seal(piece, keys.bind("attachment", file, "chunk", n))
         await services.database.execute(
             "INSERT INTO attachment_chunk (attachment_id, n, at, sealed) VALUES ($1, $2, $3, $4)",
-            file, n, clock.now(), sealed,
+            file,
+            n,
+            clock.now(),
+            sealed,
         )
         n += 1
     if not n:
@@ -117,7 +137,13 @@ async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chu
         await connection.execute(
             "INSERT INTO attachment (id, record_id, case_id, unit_id, category, at, chunks, head)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            made.id, row["id"], row["case_id"], row["unit_id"], category_of(row["kind"]), clock.now(), chunks,
+            made.id,
+            row["id"],
+            row["case_id"],
+            row["unit_id"],
+            category_of(row["kind"]),
+            clock.now(),
+            chunks,
             key.data.seal(head, keys.bind("attachment", made.id, "head", 0)),
         )
         await insert_entry(connection, services.vault, draft, made.id, 1, GENESIS)

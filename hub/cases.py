@@ -90,9 +90,13 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     kind, set_ = KINDS[filing.kind], stamps(filing.kind, filing.values)
     open_origin = kind.origin == "routine" and kind.public
     effects = Effects(
-        stage=kind.stage.value if kind.stage else None, risk_level=set_.get(Stamp.risk_level),
-        relocated=set_.get(Stamp.relocated), sealed=set_.get(Stamp.sealed), accepted=set_.get(Stamp.accepted),
-        kind=filing.kind if open_origin else ANONYMOUS, acting=[filing.unit_id] if open_origin else [],
+        stage=kind.stage.value if kind.stage else None,
+        risk_level=set_.get(Stamp.risk_level),
+        relocated=set_.get(Stamp.relocated),
+        sealed=set_.get(Stamp.sealed),
+        accepted=set_.get(Stamp.accepted),
+        kind=filing.kind if open_origin else ANONYMOUS,
+        acting=[filing.unit_id] if open_origin else [],
     )
     if set_.get(Stamp.closed):
         effects.status, effects.stage = Status.closed.value, Stage.closed.value
@@ -116,8 +120,16 @@ def _unit_ids(codes: list[str], directory: Directory) -> list[UUID]:
 
 
 def add_case(
-    statement: Statement, target: Target, filing: Filing, effects: Effects, handler: UnitInfo,
-    *, region_code: str, alert: bool = False, intake: bool = False, reporting: UUID | None = None,
+    statement: Statement,
+    target: Target,
+    filing: Filing,
+    effects: Effects,
+    handler: UnitInfo,
+    *,
+    region_code: str,
+    alert: bool = False,
+    intake: bool = False,
+    reporting: UUID | None = None,
 ) -> str:
     """A new case, with its household when no known person brings one; returns its number."""
     household = target.household or uuid4()
@@ -125,22 +137,38 @@ def add_case(
         statement.insert("household", {"id": (household, "uuid"), "opened_at": (filing.at, "timestamptz")})
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
     case_number = number(region_code, filing.at)
-    statement.insert("cases", {
-        "id": (target.id, "uuid"), "ref": (target.ref, "uuid"), "number": (case_number, "text"),
-        "status": (effects.status or Status.open.value, "text"),
-        "stage": (effects.stage or Stage.handling.value, "text"),
-        "risk_level": (effects.risk_level or "unknown", "text"), "region_code": (region_code, "text"),
-        "opened_at": (filing.at, "timestamptz"), "touched_at": (filing.at, "timestamptz"),
-        "touched": ([filing.at] * len(CATEGORIES), "timestamptz[]"),
-        "handler_id": (handler.id, "uuid"), "handler_path": (handler.path, "text"),
-        "handler_area": (handler.area, "text"), "duty_unit_id": (handler.id if intake else None, "uuid"),
-        "reporting_unit_id": (reporting, "uuid"), "intake_open": (intake, "bool"), "alert_open": (alert, "bool"),
-        "relocated": (bool(effects.relocated), "bool"), "household_id": (household, "uuid"),
-        "involved": (involved, "uuid[]"), "referred": (effects.referred, "uuid[]"),
-        "named": (effects.named, "uuid[]"), "acting": (effects.acting or [handler.id], "uuid[]"),
-        "kinds": ([effects.kind], "text[]"), "party_keys": (conflict_keys(filing.parties), "bytea[]"),
-        "key_wrapped": (target.wrapped, "bytea"), "key_id": (target.key_id, "text"),
-    })
+    statement.insert(
+        "cases",
+        {
+            "id": (target.id, "uuid"),
+            "ref": (target.ref, "uuid"),
+            "number": (case_number, "text"),
+            "status": (effects.status or Status.open.value, "text"),
+            "stage": (effects.stage or Stage.handling.value, "text"),
+            "risk_level": (effects.risk_level or "unknown", "text"),
+            "region_code": (region_code, "text"),
+            "opened_at": (filing.at, "timestamptz"),
+            "touched_at": (filing.at, "timestamptz"),
+            "touched": ([filing.at] * len(CATEGORIES), "timestamptz[]"),
+            "handler_id": (handler.id, "uuid"),
+            "handler_path": (handler.path, "text"),
+            "handler_area": (handler.area, "text"),
+            "duty_unit_id": (handler.id if intake else None, "uuid"),
+            "reporting_unit_id": (reporting, "uuid"),
+            "intake_open": (intake, "bool"),
+            "alert_open": (alert, "bool"),
+            "relocated": (bool(effects.relocated), "bool"),
+            "household_id": (household, "uuid"),
+            "involved": (involved, "uuid[]"),
+            "referred": (effects.referred, "uuid[]"),
+            "named": (effects.named, "uuid[]"),
+            "acting": (effects.acting or [handler.id], "uuid[]"),
+            "kinds": ([effects.kind], "text[]"),
+            "party_keys": (conflict_keys(filing.parties), "bytea[]"),
+            "key_wrapped": (target.wrapped, "bytea"),
+            "key_id": (target.key_id, "text"),
+        },
+    )
     return case_number
 
 
@@ -165,24 +193,43 @@ WHERE id = {id}
 
 
 def touch_case(
-    statement: Statement, target: Target, filing: Filing, effects: Effects, changed: list[int],
-    *, handed_over: bool, answered: bool, new_record: bool, joins: bool = True,
+    statement: Statement,
+    target: Target,
+    filing: Filing,
+    effects: Effects,
+    changed: list[int],
+    *,
+    handed_over: bool,
+    answered: bool,
+    new_record: bool,
+    joins: bool = True,
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     a = statement.arg
-    statement.add(UPDATE.format(
-        changed=a(sorted(stamped), "int[]"), at=a(filing.made_at or filing.at, "timestamptz"),
-        unit=a(filing.unit_id, "uuid"), joins=a(joins and effects.accepted is not False, "bool"),
-        acts=a(bool(effects.acting), "bool"), kind=a(effects.kind, "text"), stage=a(effects.stage, "text"),
-        risk=a(effects.risk_level, "text"), status=a(effects.status, "text"),
-        relocated=a(effects.relocated, "bool"), sealed=a(effects.sealed, "bool"),
-        named=a(effects.named, "uuid[]"), accepted=a(effects.accepted, "bool"),
-        referred=a(effects.referred, "uuid[]"), party_keys=a(conflict_keys(filing.parties), "bytea[]"),
-        handed_over=a(handed_over, "bool"), answered=a(answered, "bool"), id=a(target.id, "uuid"),
-    ))
+    statement.add(
+        UPDATE.format(
+            changed=a(sorted(stamped), "int[]"),
+            at=a(filing.made_at or filing.at, "timestamptz"),
+            unit=a(filing.unit_id, "uuid"),
+            joins=a(joins and effects.accepted is not False, "bool"),
+            acts=a(bool(effects.acting), "bool"),
+            kind=a(effects.kind, "text"),
+            stage=a(effects.stage, "text"),
+            risk=a(effects.risk_level, "text"),
+            status=a(effects.status, "text"),
+            relocated=a(effects.relocated, "bool"),
+            sealed=a(effects.sealed, "bool"),
+            named=a(effects.named, "uuid[]"),
+            accepted=a(effects.accepted, "bool"),
+            referred=a(effects.referred, "uuid[]"),
+            party_keys=a(conflict_keys(filing.parties), "bytea[]"),
+            handed_over=a(handed_over, "bool"),
+            answered=a(answered, "bool"),
+            id=a(target.id, "uuid"),
+        )
+    )
 
 
 def _routine(effects: Effects) -> bool:
     return any((effects.risk_level, effects.status))
-

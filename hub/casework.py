@@ -57,7 +57,10 @@ def record_etag(gate: Gate, item: Seen) -> str:
 async def open_case(gate: Gate, case_id: UUID) -> bytes:
     """One case with its records, newest version each, as far as granted."""
     query = Query(
-        "case", f"c.id = ${A}", (case_id,), tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}",
+        "case",
+        f"c.id = ${A}",
+        (case_id,),
+        tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}",
         extra=_extra(gate),
     )
     seen = await gate.read(Act.read, query, single=True)
@@ -108,7 +111,8 @@ async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
         "records" + (":kind" if kind else ""),
         f"c.id = ${A}" + (f" AND r.kind = ${A + 1}" if kind else ""),
         (case_id, kind) if kind else (case_id,),
-        tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}", listed=True,
+        tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}",
+        listed=True,
     )
     seen = await gate.read(Act.list, query, single=not kind)
     shown = [i for i in seen if _listable(i) and (not kind or _origin_known(i))]
@@ -147,10 +151,13 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         clauses.append(f"(c.opened_at, c.id) < (${A + len(args)}, ${A + len(args) + 1})")
         args, name = [*args, opened, last], name + ":after"
     query = Query(
-        f"cases:{name}:{filters.limit}", " AND ".join(clauses), tuple(args),
+        f"cases:{name}:{filters.limit}",
+        " AND ".join(clauses),
+        tuple(args),
         join="JOIN record r ON r.case_id = c.id AND r.current AND r.lead",
         tail=f"ORDER BY c.opened_at DESC, c.id DESC LIMIT {filters.limit}",
-        listed=True, extra=_extra(gate),
+        listed=True,
+        extra=_extra(gate),
     )
     seen = await gate.read(Act.list, query)
     return _page(gate, seen, full=len(seen) == filters.limit)
@@ -191,7 +198,8 @@ def _visibly_touched(gate: Gate) -> str:
     """Changed since, as this caller can see: some category in scope was touched."""
     parts = [
         f"(c.touched[{i + 1}] >= {{0}} AND {gate.table.scope(category)})"
-        for category, i in INDEX.items() if gate.table.reachable_by_others[i]
+        for category, i in INDEX.items()
+        if gate.table.reachable_by_others[i]
     ]
     return "(" + " OR ".join(parts) + ")"
 
@@ -242,9 +250,7 @@ async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
     key, category = _key(gate, wanted)
     await gate.require(category)
     by_role = {"victim": category, "respondent": "respondent", "child": "minor"}
-    scopes = " OR ".join(
-        f"(k.role = '{role}' AND {gate.table.scope(c, CLEAR)})" for role, c in by_role.items()
-    )
+    scopes = " OR ".join(f"(k.role = '{role}' AND {gate.table.scope(c, CLEAR)})" for role, c in by_role.items())
     where = f"EXISTS (SELECT FROM party_key k WHERE k.key = ${A} AND k.case_id = c.id AND ({scopes}))"
     return await _found(gate, category, where, (key,))
 
@@ -262,8 +268,13 @@ def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, str]:
 
 async def _found(gate: Gate, name: str, where: str, args: tuple[Any, ...]) -> bytes:
     query = Query(
-        f"search:{name}", where, args, join="JOIN record r ON r.case_id = c.id AND r.current AND r.lead",
-        tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50", listed=True, extra=_extra(gate),
+        f"search:{name}",
+        where,
+        args,
+        join="JOIN record r ON r.case_id = c.id AND r.current AND r.lead",
+        tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50",
+        listed=True,
+        extra=_extra(gate),
     )
     return _page(gate, await gate.read(Act.search, query), full=False)
 
@@ -274,7 +285,10 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     Versions are numbered for the caller: a version that changed only withheld categories leaves no gap.
     """
     query = Query(
-        "history", f"c.id = ${A}", (case_id,), join="JOIN record r ON r.case_id = c.id",
+        "history",
+        f"c.id = ${A}",
+        (case_id,),
+        join="JOIN record r ON r.case_id = c.id",
         tail=f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}",
     )
     seen = await gate.read(Act.read, query, single=True)

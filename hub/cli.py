@@ -30,16 +30,26 @@ from hub.policies.rules import PolicyRefused
 from hub.policies.subject import Purpose
 from hub.runtime import with_database, with_key
 
-app = typer.Typer(no_args_is_help=True, help="联护 Lianhu：反家庭暴力数据共享平台。A data-sharing hub against domestic "
-                  "violence.\n\n先试：hub demo。First look: hub demo.", pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="联护 Lianhu：反家庭暴力数据共享平台。A data-sharing hub against domestic "
+    "violence.\n\n先试：hub demo。First look: hub demo.",
+    pretty_exceptions_enable=False,
+)
 accounts = typer.Typer(no_args_is_help=True, help="人员账号 people's accounts")
 units = typer.Typer(no_args_is_help=True, help="单位 units")
 clients = typer.Typer(no_args_is_help=True, help="机构系统 agency systems (clients)")
 regions = typer.Typer(no_args_is_help=True, help="区划 administrative divisions")
 policy = typer.Typer(no_args_is_help=True, help="共享规则 the sharing policy")
 key_commands = typer.Typer(no_args_is_help=True, help="主密钥 the master key")
-for _name, _group in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions),
-                      ("policy", policy), ("keys", key_commands)):
+for _name, _group in (
+    ("accounts", accounts),
+    ("units", units),
+    ("clients", clients),
+    ("regions", regions),
+    ("policy", policy),
+    ("keys", key_commands),
+):
     app.add_typer(_group, name=_name)
 
 out, err = Console(), Console(stderr=True)
@@ -104,8 +114,17 @@ def serve(host: str = "127.0.0.1", port: int = 8000, uds: str = "") -> None:
         config = with_key(with_database(settings.current()))
     except (keys.KeyRefused, EmbeddedFailed, OSError) as error:
         _fail(str(error))
-    uvicorn.run(create_app(config), host=host, port=port, uds=uds or None, log_level="warning", access_log=False,
-                server_header=False, loop="uvloop", http="httptools")
+    uvicorn.run(
+        create_app(config),
+        host=host,
+        port=port,
+        uds=uds or None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        loop="uvloop",
+        http="httptools",
+    )
 
 
 @app.command()
@@ -162,7 +181,8 @@ def regions_import(
 
 @units.command("add")
 def units_add(
-    code: str, name: str,
+    code: str,
+    name: str,
     type: Annotated[str, typer.Option(help="单位类型，见 policy.csv。A unit type of the policy.")],
     region: Annotated[str, typer.Option(help="区划代码，6或12位。Region code.")],
     parent: Annotated[str, typer.Option(help="上级单位代码。Code of the superior.")] = "",
@@ -175,9 +195,12 @@ def units_add(
 
 @accounts.command("add")
 def accounts_add(
-    unit: str, name: str, role: str,
+    unit: str,
+    name: str,
+    role: str,
     id_number: Annotated[str, typer.Option(prompt="身份证号 id number", hide_input=True)],
-    phone: str = "", login: Annotated[str, typer.Option(help="个人登录名；经机构系统访问者不填。")] = "",
+    phone: str = "",
+    login: Annotated[str, typer.Option(help="个人登录名；经机构系统访问者不填。")] = "",
     as_json: Json = False,
 ) -> None:
     """增加账号。With --login a password and TOTP secret are made and shown once."""
@@ -190,15 +213,18 @@ def accounts_add(
 def accounts_import(path: Path, as_json: Json = False) -> None:
     """批量导入，CSV 列：unit,name,role,id_number,phone。Import a unit's people; they act through its system."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        new = [admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone") or "")
-               for r in csv.DictReader(file)]
+        new = [
+            admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone") or "")
+            for r in csv.DictReader(file)
+        ]
     made = _with_services(lambda services: admin.add_accounts(services, new))
     _show([{"id": m.id, "name": m.name} for m in made], as_json)
 
 
 @clients.command("add")
 def clients_add(
-    client_id: str, unit: str,
+    client_id: str,
+    unit: str,
     jwks: Annotated[Path, typer.Option(help="公钥文件（JWKS，P-256，每个含 kid）。Public keys.")],
     scopes: str = "cases:read records:write",
 ) -> None:

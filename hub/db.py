@@ -6,7 +6,7 @@ Rows come as asyncpg records, not ORM objects: a SQLModel object of 60 values co
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import orjson
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.errors import Unavailable
 
-Connection = asyncpg.Connection
-Row = asyncpg.Record
-Pool = asyncpg.Pool
+Connection: TypeAlias = Any
+"""An asyncpg connection; the library ships no types."""
+Row: TypeAlias = Any
+"""An asyncpg record: values by name."""
 UniqueViolation = asyncpg.UniqueViolationError
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
 """What a broken or absent database raises, whichever call meets it."""
@@ -29,8 +30,11 @@ class Weakened(RuntimeError):
 
 async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
-        "jsonb", encoder=lambda v: b"\x01" + orjson.dumps(v), decoder=lambda v: orjson.loads(v[1:]),
-        schema="pg_catalog", format="binary",
+        "jsonb",
+        encoder=lambda v: b"\x01" + orjson.dumps(v),
+        decoder=lambda v: orjson.loads(v[1:]),
+        schema="pg_catalog",
+        format="binary",
     )
 
 
@@ -46,20 +50,16 @@ async def _no_reset(connection: Any) -> None:
 class Database:
     """The pools of one process. `connect` also verifies that durability has not been weakened."""
 
-    main: Pool
-    audit: Pool
+    main: Any
+    audit: Any
 
     def __init__(self, url: str, size: int = 8) -> None:
         self.url, self.size = url, size
 
     async def connect(self) -> "Database":
         common: dict[str, Any] = {"reset": _no_reset, "command_timeout": 30, "timeout": 10}
-        self.main = await asyncpg.create_pool(
-            self.url, min_size=1, max_size=self.size, init=_prepare, **common
-        )
-        self.audit = await asyncpg.create_pool(
-            self.url, min_size=0, max_size=2, init=_prepare_audit, **common
-        )
+        self.main = await asyncpg.create_pool(self.url, min_size=1, max_size=self.size, init=_prepare, **common)
+        self.audit = await asyncpg.create_pool(self.url, min_size=0, max_size=2, init=_prepare_audit, **common)
         await self.check_durability()
         return self
 
@@ -76,8 +76,7 @@ class Database:
     async def check_durability(self) -> None:
         """Raise `Weakened` if server, database or role would lose an acknowledged write."""
         rows = await self.main.fetch(
-            "SELECT name, setting FROM pg_settings"
-            " WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
         )
         weak = [r["name"] for r in rows if r["setting"] == "off"]
         if weak:
@@ -85,7 +84,7 @@ class Database:
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         async with self._connection() as connection:
-            return await connection.fetch(sql, *args)
+            return list(await connection.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: Any) -> Row | None:
         async with self._connection() as connection:
@@ -93,7 +92,7 @@ class Database:
 
     async def execute(self, sql: str, *args: Any) -> str:
         async with self._connection() as connection:
-            return await connection.execute(sql, *args)
+            return str(await connection.execute(sql, *args))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -101,9 +100,7 @@ class Database:
             async with self.main.acquire(timeout=10) as connection:
                 yield connection
         except LOST as lost:
-            raise Unavailable(
-                "数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly."
-            ) from lost
+            raise Unavailable("数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly.") from lost
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -150,8 +150,18 @@ class Embedded:
                 os.chown(path, user.pw_uid, user.pw_gid)
         self._run(
             [
-                "initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "scram-sha-256",
-                "--pwfile", str(self.home / "postgres.password"), "--encoding", "UTF8", "--no-locale",
+                "initdb",
+                "--pgdata",
+                str(self.data),
+                "--username",
+                "postgres",
+                "--auth",
+                "scram-sha-256",
+                "--pwfile",
+                str(self.home / "postgres.password"),
+                "--encoding",
+                "UTF8",
+                "--no-locale",
                 "--no-instructions",
             ],
             user,
@@ -160,7 +170,10 @@ class Embedded:
     def _run(self, command: list[str], user: pwd.struct_passwd | None) -> None:
         done = subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
-            capture_output=True, check=False, cwd="/", preexec_fn=lambda: _die_with_parent(user),
+            capture_output=True,
+            check=False,
+            cwd="/",
+            preexec_fn=lambda: _die_with_parent(user),
         )
         if done.returncode:
             raise EmbeddedFailed(done.stderr.decode(errors="replace").strip())
@@ -170,16 +183,19 @@ class Embedded:
         self.socket.mkdir(exist_ok=True, mode=0o700)
         if user is not None:
             os.chown(self.socket, user.pw_uid, user.pw_gid)
-        log = (self.home / "server.log").open("ab")
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
-                self.process = subprocess.Popen(
-                    [str(self.bin / "postgres"), "-D", str(self.data), "-k", str(self.socket), *options],
-                    stdout=log, stderr=log, cwd="/", start_new_session=True,
-                    preexec_fn=lambda: _die_with_parent(user),
-                )
-            time.sleep(0.1)
+                with (self.home / "server.log").open("ab") as log:
+                    self.process = subprocess.Popen(
+                        [str(self.bin / "postgres"), "-D", str(self.data), "-k", str(self.socket), *options],
+                        stdout=log,
+                        stderr=log,
+                        cwd="/",
+                        start_new_session=True,
+                        preexec_fn=lambda: _die_with_parent(user),
+                    )
+            time.sleep(0.05)
             if self.running():
                 return
         tail = (self.home / "server.log").read_text(errors="replace")[-800:]
@@ -201,15 +217,26 @@ class Embedded:
     def create_database(self, name: str) -> None:
         self._psql(f'CREATE DATABASE "{name}" OWNER hub_owner', role="postgres", database="postgres")
 
-    def _psql(
-        self, sql: str, *, role: str, database: str, check: bool = True
-    ) -> subprocess.CompletedProcess[bytes]:
+    def _psql(self, sql: str, *, role: str, database: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run SQL through the server's own client; secrets pass by environment and stdin only."""
         password = (self.home / f"{role}.password").read_text().strip()
         done = subprocess.run(
-            [str(self.bin / "psql"), "-h", str(self.socket), "-U", role, "-d", database, "-XAtq",
-             "-v", "ON_ERROR_STOP=1"],
-            input=sql.encode(), capture_output=True, check=False, env=os.environ | {"PGPASSWORD": password},
+            [
+                str(self.bin / "psql"),
+                "-h",
+                str(self.socket),
+                "-U",
+                role,
+                "-d",
+                database,
+                "-XAtq",
+                "-v",
+                "ON_ERROR_STOP=1",
+            ],
+            input=sql.encode(),
+            capture_output=True,
+            check=False,
+            env=os.environ | {"PGPASSWORD": password},
         )
         if check and done.returncode:
             raise EmbeddedFailed(done.stderr.decode(errors="replace").strip())

@@ -30,33 +30,41 @@ async def submit(
     """
     services, subject, kind = gate.services, gate.subject, type(fields).kind
     if not services.policy.may_write(subject.unit_type, kind):
-        await gate.refuse(Forbidden(
-            "本类单位不提交此类记录。", "Units of your type do not submit this kind.", kind=kind
-        ))
+        await gate.refuse(
+            Forbidden("本类单位不提交此类记录。", "Units of your type do not submit this kind.", kind=kind)
+        )
     assert subject.unit_id is not None
     values = plain(fields)
     filing = Filing(
-        kind, values, recognise(services.vault, values, kind), clock.now(), subject.unit_id,
-        subject.account_id, subject.client_id,
+        kind,
+        values,
+        recognise(services.vault, values, kind),
+        clock.now(),
+        subject.unit_id,
+        subject.account_id,
+        subject.client_id,
     )
     named = await _named_case(gate, case_number) if case_number else None
     key_hash = services.vault.lookup("idempotency", str(subject.unit_id), subject.client_id or "", idempotency_key)
     try:
         async with services.database.transaction() as connection:
             await _lock(connection, key_hash, filing)
-            found, (row, persons) = await cases.find(
-                connection, services.vault, filing, key_hash, subject.person_keys
-            )
+            found, (row, persons) = await cases.find(connection, services.vault, filing, key_hash, subject.person_keys)
             if row["digest"] is not None:
                 return _again(bytes(row["digest"]), digest, row["answer"])
             target = named or found or cases.new_target(services.vault, row["household"], persons)
             statement = Statement()
             _case_rows(gate, statement, filing, target)
             answer = {"id": str(filing.record_id), "case_id": str(target.id)}
-            statement.insert("idempotency_key", {
-                "key_hash": (key_hash, "bytea"), "digest": (digest, "bytea"),
-                "answer": (orjson.dumps(answer).decode(), "text"), "at": (filing.at, "timestamptz"),
-            })
+            statement.insert(
+                "idempotency_key",
+                {
+                    "key_hash": (key_hash, "bytea"),
+                    "digest": (digest, "bytea"),
+                    "answer": (orjson.dumps(answer).decode(), "text"),
+                    "at": (filing.at, "timestamptz"),
+                },
+            )
             finish(statement, services.vault, gate.draft(Act.create), filing, target)
             await connection.execute(statement.text(), *statement.args)
     except HubError as error:
@@ -73,7 +81,8 @@ async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
     alone = await connection.fetchval(
         "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN (SELECT TRUE FROM pg_advisory_xact_lock($2))"
         " ELSE FALSE END",
-        int.from_bytes(key_hash[:8], "big", signed=True), pair_lock,
+        int.from_bytes(key_hash[:8], "big", signed=True),
+        pair_lock,
     )
     if not alone:
         raise Conflict
@@ -82,7 +91,8 @@ async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
 def _again(stored: bytes, digest: bytes, answer: str) -> dict[str, Any]:
     if stored != digest:
         raise Invalid(
-            "此 Idempotency-Key 已用于另一内容。", "This Idempotency-Key was used with other content.",
+            "此 Idempotency-Key 已用于另一内容。",
+            "This Idempotency-Key was used with other content.",
             errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
         )
     known: dict[str, Any] = orjson.loads(answer)
@@ -108,8 +118,14 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
     if not target.new:
         police = subject.unit_type == "police"
         cases.touch_case(
-            statement, target, filing, effects, filled(filing), handed_over=subject.role != "intake",
-            answered=police, new_record=True,
+            statement,
+            target,
+            filing,
+            effects,
+            filled(filing),
+            handed_over=subject.role != "intake",
+            answered=police,
+            new_record=True,
         )
         return
     filing.lead = True
@@ -118,8 +134,14 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
     region = effects.region_code or handler.region_code
     duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
     cases.add_case(
-        statement, target, filing, effects, duty or handler, region_code=region,
-        intake=secret_origin, reporting=subject.unit_id if secret_origin else None,
+        statement,
+        target,
+        filing,
+        effects,
+        duty or handler,
+        region_code=region,
+        intake=secret_origin,
+        reporting=subject.unit_id if secret_origin else None,
     )
 
 
@@ -150,8 +172,9 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     infos = {info.name: info for info in fields_of(model)}
     for name in patch:
         if name in infos and not item.decision.outcome(infos[name].category):
-            raise Forbidden("此目的下不得修改该类数据。", "This purpose does not open that category.",
-                            category=infos[name].category)
+            raise Forbidden(
+                "此目的下不得修改该类数据。", "This purpose does not open that category.", category=infos[name].category
+            )
     merged = {k: v for k, v in (old | patch).items() if v is not None}
     try:
         new = plain(model.model_validate_json(orjson.dumps(merged)))
@@ -164,8 +187,15 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     version = row["version"] + 1
     kept = {n: v for n, v in new.items() if INDEX[infos[n].category] in changed}
     filing = Filing(
-        row["kind"], kept, recognise(gate.services.vault, new, row["kind"]), row["at"], row["unit_id"],
-        gate.subject.account_id, gate.subject.client_id, record_id=row["id"], version=version,
+        row["kind"],
+        kept,
+        recognise(gate.services.vault, new, row["kind"]),
+        row["at"],
+        row["unit_id"],
+        gate.subject.account_id,
+        gate.subject.client_id,
+        record_id=row["id"],
+        version=version,
         last_changed=[version if i in changed else v for i, v in enumerate(row["last_changed"])],
         made_at=clock.now(),
     )
@@ -187,7 +217,8 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         effects = cases.effects_of(filing, services.directory)
         effects.stage = None
         statement, target = Statement(), _target(gate, row)
-        cases.touch_case(statement, target, filing, effects, changed, handed_over=False, answered=False,
-                         new_record=False)
+        cases.touch_case(
+            statement, target, filing, effects, changed, handed_over=False, answered=False, new_record=False
+        )
         finish(statement, services.vault, gate.draft(Act.amend), filing, target)
         await connection.execute(statement.text(), *statement.args)

@@ -153,26 +153,46 @@ class Statement:
         return f"WITH {named} {self.parts[-1]}" if named else self.parts[-1]
 
 
-def add_record(statement: Statement, filing: Filing, target: Target, sealed: dict[str, bytes | None],
-               changed: list[int], leaf_hash: bytes) -> None:
+def add_record(
+    statement: Statement,
+    filing: Filing,
+    target: Target,
+    sealed: dict[str, bytes | None],
+    changed: list[int],
+    leaf_hash: bytes,
+) -> None:
     """The record version and its outbox row. Every sealed column is named, so the text stays the same."""
     made_at = filing.made_at or filing.at
     values: dict[str, tuple[Any, str]] = {
-        "id": (filing.record_id, "uuid"), "version": (filing.version, "int"), "case_id": (target.id, "uuid"),
-        "kind": (filing.kind, "text"), "unit_id": (filing.unit_id, "uuid"),
-        "account_id": (filing.account_id, "uuid"), "client_id": (filing.client_id, "text"),
-        "at": (filing.at, "timestamptz"), "made_at": (made_at, "timestamptz"), "current": (True, "bool"),
-        "lead": (filing.lead, "bool"), "changed": (changed, "smallint[]"),
-        "last_changed": (filing.last_changed, "smallint[]"), "leaf_hash": (leaf_hash, "bytea"),
+        "id": (filing.record_id, "uuid"),
+        "version": (filing.version, "int"),
+        "case_id": (target.id, "uuid"),
+        "kind": (filing.kind, "text"),
+        "unit_id": (filing.unit_id, "uuid"),
+        "account_id": (filing.account_id, "uuid"),
+        "client_id": (filing.client_id, "text"),
+        "at": (filing.at, "timestamptz"),
+        "made_at": (made_at, "timestamptz"),
+        "current": (True, "bool"),
+        "lead": (filing.lead, "bool"),
+        "changed": (changed, "smallint[]"),
+        "last_changed": (filing.last_changed, "smallint[]"),
+        "leaf_hash": (leaf_hash, "bytea"),
     }
     for category in CATEGORIES:
         for name in (f"c_{category}", f"m_{category}"):
             values[name] = (sealed.get(name), "bytea")
     statement.insert("record", values)
-    statement.insert("change", {
-        "record_id": (filing.record_id, "uuid"), "version": (filing.version, "int"),
-        "case_id": (target.id, "uuid"), "categories": (changed, "smallint[]"), "at": (made_at, "timestamptz"),
-    })
+    statement.insert(
+        "change",
+        {
+            "record_id": (filing.record_id, "uuid"),
+            "version": (filing.version, "int"),
+            "case_id": (target.id, "uuid"),
+            "categories": (changed, "smallint[]"),
+            "at": (made_at, "timestamptz"),
+        },
+    )
 
 
 def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
@@ -203,8 +223,17 @@ def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
 
 
 ENTRY_TYPES = {
-    "w": "uuid", "n": "bigint", "at": "timestamptz", "act": "text", "purpose": "text", "outcome": "text",
-    "status": "int", "actor": "uuid", "unit_id": "uuid", "case_refs": "text::uuid[]", "leaf": "bytea",
+    "w": "uuid",
+    "n": "bigint",
+    "at": "timestamptz",
+    "act": "text",
+    "purpose": "text",
+    "outcome": "text",
+    "status": "int",
+    "actor": "uuid",
+    "unit_id": "uuid",
+    "case_refs": "text::uuid[]",
+    "leaf": "bytea",
     "body": "bytea",
 }
 
@@ -213,23 +242,26 @@ def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing
     """Record, parties, outbox and log entry, the entry on the record's own chain."""
     sealed, first = seal_fields(filing, target.key), filing.version == 1
     changed = filled(filing) if first else [i for i, v in enumerate(filing.last_changed) if v == filing.version]
-    row, hashed = columns(vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version,
-                          filing.previous)
+    row, hashed = columns(
+        vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version, filing.previous
+    )
     add_record(statement, filing, target, sealed, changed, hashed)
     add_parties(statement, filing, target)
-    statement.insert("access_log", {
-        name: (value, cast) for (name, cast), value in zip(ENTRY_TYPES.items(), row, strict=True)
-    })
+    statement.insert(
+        "access_log", {name: (value, cast) for (name, cast), value in zip(ENTRY_TYPES.items(), row, strict=True)}
+    )
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:
     """Complete a change's entry: which case, which record version, which categories."""
     draft.case_refs, draft.seal_with = [target.ref], target.key.log
     draft.body |= {
-        "what": [{
-            "clear": [CATEGORIES[i].value for i in changed],
-            "rows": [f"{target.ref.hex}:{filing.record_id.hex}:{filing.version}"],
-        }],
+        "what": [
+            {
+                "clear": [CATEGORIES[i].value for i in changed],
+                "rows": [f"{target.ref.hex}:{filing.record_id.hex}:{filing.version}"],
+            }
+        ],
         "kind": filing.kind,
         "count": 1,
     }

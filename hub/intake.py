@@ -118,8 +118,11 @@ class Intake:
         """Accept one report. The receipt is good once this returns."""
         receipt, vault = new_receipt(), self.services.vault
         accepted = Accepted(
-            plain(fields), fields.kind, vault.lookup("receipt", receipt.code),
-            vault.lookup("receipt_secret", receipt.code, receipt.secret), receipt.at,
+            plain(fields),
+            fields.kind,
+            vault.lookup("receipt", receipt.code),
+            vault.lookup("receipt_secret", receipt.code, receipt.secret),
+            receipt.at,
         )
         await self._enqueue(accepted)
         return receipt
@@ -189,7 +192,11 @@ class Intake:
         subject = accepted.known or Subject(REPORTER, "reporter_receipt", unit_id=accepted.record_id)
         parties = recognise(vault, accepted.values, accepted.kind)
         filing = Filing(
-            accepted.kind, accepted.values, parties, accepted.at, subject.unit_id or accepted.record_id,
+            accepted.kind,
+            accepted.values,
+            parties,
+            accepted.at,
+            subject.unit_id or accepted.record_id,
             record_id=accepted.record_id,
         )
         effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
@@ -197,21 +204,31 @@ class Intake:
         if target.new:
             handler, region = handler_for(services, accepted.values)
             filing.lead, effects.acting = True, [handler.id]
-            cases.add_case(
-                statement, target, filing, effects, handler, region_code=region, alert=True, intake=True
-            )
+            cases.add_case(statement, target, filing, effects, handler, region_code=region, alert=True, intake=True)
         else:
             cases.touch_case(
-                statement, target, filing, effects, [], handed_over=False, answered=False, new_record=True,
+                statement,
+                target,
+                filing,
+                effects,
+                [],
+                handed_over=False,
+                answered=False,
+                new_record=True,
                 joins=False,
             )
         if accepted.known is None:
-            statement.insert("receipt", {
-                "code_hash": (accepted.code_hash, "bytea"), "secret_hash": (accepted.secret_hash, "bytea"),
-                "record_id": (accepted.record_id, "uuid"), "case_id": (target.id, "uuid"),
-                "reporter_is_victim": (bool(accepted.values.get("reporter_is_victim")), "bool"),
-                "at": (accepted.at, "timestamptz"),
-            })
+            statement.insert(
+                "receipt",
+                {
+                    "code_hash": (accepted.code_hash, "bytea"),
+                    "secret_hash": (accepted.secret_hash, "bytea"),
+                    "record_id": (accepted.record_id, "uuid"),
+                    "case_id": (target.id, "uuid"),
+                    "reporter_is_victim": (bool(accepted.values.get("reporter_is_victim")), "bool"),
+                    "at": (accepted.at, "timestamptz"),
+                },
+            )
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
         finish(statement, vault, draft, filing, target)
         return statement
@@ -264,7 +281,11 @@ class Intake:
                 raw = self.services.vault.misc.open(base64.b64decode(line), b"spool")
                 values, kind, code, secret, at, record_id = orjson.loads(raw)
                 accepted = Accepted(
-                    values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at),
+                    values,
+                    kind,
+                    bytes.fromhex(code),
+                    bytes.fromhex(secret),
+                    datetime.fromisoformat(at),
                     UUID(record_id),
                 )
                 filed += await self._file_once(accepted)

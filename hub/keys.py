@@ -213,9 +213,7 @@ def new_signing_key() -> str:
     """A fresh P-256 private key, PEM (PKCS 8)."""
     return (
         ec.generate_private_key(ec.SECP256R1())
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         .decode()
     )
 

@@ -1,8 +1,8 @@
 """Running alembic from the `hub` command: `upgrade` to the newest schema, `pending` to ask."""
 
-from alembic import command
 from alembic.config import Config
 
+from alembic import command
 from hub.settings import ROOT
 
 
@@ -11,5 +11,3 @@ def upgrade(owner_url: str, target: str = "head") -> None:
     config = Config(str(ROOT / "alembic.ini"))
     config.attributes["url"] = owner_url
     command.upgrade(config, target)
-
-

@@ -60,13 +60,17 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
 
 
 def _shape(filters: LogFilters) -> str:
-    names = [n for n in ("who", "unit", "case", "since", "until", "act", "purpose", "outcome", "cursor")
-             if getattr(filters, n)]
+    names = [
+        n
+        for n in ("who", "unit", "case", "since", "until", "act", "purpose", "outcome", "cursor")
+        if getattr(filters, n)
+    ]
     return "log:" + "+".join(names)
 
 
 def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
-    clauses, args = ["TRUE"], []
+    clauses: list[str] = ["TRUE"]
+    args: list[Any] = []
 
     def add(clause: str, *values: Any) -> None:
         clauses.append(clause.format(*(f"${len(args) + 1 + i}" for i in range(len(values)))))
@@ -111,9 +115,16 @@ def _shown(gate: Gate, row: Any) -> bytes:
     """Head from the columns, body opened; a body whose case key is gone stays closed and says so."""
     vault, unit = gate.services.vault, gate.services.directory.units.get(row["unit_id"])
     head = {
-        "at": row["at"], "act": row["act"], "purpose": row["purpose"], "outcome": row["outcome"],
-        "status": row["status"], "actor": str(row["actor"]), "unit": unit.code if unit else None,
-        "cases": [str(ref) for ref in row["case_refs"]], "chain": str(row["w"]), "n": row["n"],
+        "at": row["at"],
+        "act": row["act"],
+        "purpose": row["purpose"],
+        "outcome": row["outcome"],
+        "status": row["status"],
+        "actor": str(row["actor"]),
+        "unit": unit.code if unit else None,
+        "cases": [str(ref) for ref in row["case_refs"]],
+        "chain": str(row["w"]),
+        "n": row["n"],
     }
     key = vault.log
     if row["case_id"] is not None:

@@ -50,9 +50,17 @@ def subject_of(row: Any, *, session: str = "", **client: Any) -> Subject:
     """The subject of an account row (joined with its unit)."""
     person = tuple(bytes(k) for k in (row["id_key"], row["phone_key"]) if k)
     return Subject(
-        unit_type=row["type"], role=row["role"], unit_id=row["unit_id"], unit_code=row["code"],
-        area=row["area"], path=row["path"], account_id=row["id"], account_rev=row["rev"],
-        person_keys=person, session=session, **client,
+        unit_type=row["type"],
+        role=row["role"],
+        unit_id=row["unit_id"],
+        unit_code=row["code"],
+        area=row["area"],
+        path=row["path"],
+        account_id=row["id"],
+        account_rev=row["rev"],
+        person_keys=person,
+        session=session,
+        **client,
     )
 
 
@@ -66,15 +74,18 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
         right = False
     if row is None or not right or _locked(row) or not await _second_factor(services, row, code):
         await _failed(services, row)
-        raise Unauthenticated("账号、口令或动态码不正确，或账号已锁定。",
-                              "Wrong account, password or code, or the account is locked.")
+        raise Unauthenticated(
+            "账号、口令或动态码不正确，或账号已锁定。", "Wrong account, password or code, or the account is locked."
+        )
     token, now = secrets.token_urlsafe(32), clock.now()
     session = hashlib.sha256(token.encode()).digest()
     async with services.database.transaction() as connection:
         await connection.execute("UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1", row["id"])
         await connection.execute(
             "INSERT INTO session (token_hash, account_id, opened_at, seen_at) VALUES ($1, $2, $3, $3)",
-            session, row["id"], now,
+            session,
+            row["id"],
+            now,
         )
     gate = Gate(services, subject_of(row, session=session.hex()[:16]), None)
     await services.committer.commit(gate.draft(Act.login))
@@ -107,7 +118,9 @@ async def _failed(services: Services, row: Any) -> None:
         await services.database.execute(
             "UPDATE account SET failures = failures + 1, locked_until = CASE WHEN (failures + 1) % $2 = 0"
             " THEN $3::timestamptz ELSE locked_until END WHERE id = $1",
-            row["id"], FAILURES_ALLOWED, clock.now() + LOCKED_FOR,
+            row["id"],
+            FAILURES_ALLOWED,
+            clock.now() + LOCKED_FOR,
         )
         gate = Gate(services, subject_of(row), None)
     await gate.enter_refusal(Unauthenticated(), Act.login_fail)
@@ -121,7 +134,8 @@ async def session_subject(services: Services, token: str) -> Subject:
         "SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path FROM session s JOIN account a ON a.id = s.account_id"
         " JOIN unit u ON u.id = a.unit_id WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.seen_at > $2"
         " AND a.disabled_at IS NULL AND u.disabled_at IS NULL",
-        hashed, idle,
+        hashed,
+        idle,
     )
     if row is None:
         raise Unauthenticated

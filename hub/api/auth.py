@@ -105,9 +105,14 @@ def verify(token: str, keys: list[dict[str, Any]], *, audience: str, issuer: str
     """The claims of a good token. `keys` are the issuer's own JWKs; the one named by `kid` must fit exactly."""
     header, claims = _strict(token)
     fitting = [
-        k for k in keys
-        if k.get("kid") == header["kid"] and k.get("kty") == "EC" and k.get("crv") == "P-256"
-        and k.get("use", "sig") == "sig" and k.get("alg", "ES256") == "ES256" and "d" not in k
+        k
+        for k in keys
+        if k.get("kid") == header["kid"]
+        and k.get("kty") == "EC"
+        and k.get("crv") == "P-256"
+        and k.get("use", "sig") == "sig"
+        and k.get("alg", "ES256") == "ES256"
+        and "d" not in k
     ]
     if len(fitting) != 1:
         raise TokenRefused
@@ -164,14 +169,20 @@ class Tokens:
         now, life = clock.seconds(), self.services.settings.token_life
         token = jwt.encode(
             {
-                "iss": self.issuer, "sub": client["id"], "aud": self.issuer, "iat": now, "exp": now + life,
-                "jti": secrets.token_hex(16), "scope": " ".join(sorted(wanted)), "cnf": {"jkt": jkt},
+                "iss": self.issuer,
+                "sub": client["id"],
+                "aud": self.issuer,
+                "iat": now,
+                "exp": now + life,
+                "jti": secrets.token_hex(16),
+                "scope": " ".join(sorted(wanted)),
+                "cnf": {"jkt": jkt},
             },
-            self.services.vault.signing_key, algorithm="ES256",
+            self.services.vault.signing_key,
+            algorithm="ES256",
             headers={"kid": self.jwk["kid"], "typ": "at+jwt"},
         )
-        return {"access_token": token, "token_type": "Bearer", "expires_in": life,
-                "scope": " ".join(sorted(wanted))}
+        return {"access_token": token, "token_type": "Bearer", "expires_in": life, "scope": " ".join(sorted(wanted))}
 
     async def _client(self, client_id: str) -> Any:
         return await self.services.database.fetchrow(
@@ -185,7 +196,8 @@ class Tokens:
         hashed = hashlib.sha256(f"{client_id}\x00{jti}".encode()).digest()
         done = await self.services.database.execute(
             "INSERT INTO spent_assertion (jti_hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            hashed, clock.now() + timedelta(seconds=expires - clock.seconds() + SKEW),
+            hashed,
+            clock.now() + timedelta(seconds=expires - clock.seconds() + SKEW),
         )
         if done != "INSERT 0 1":
             raise TokenRefused
@@ -200,8 +212,16 @@ class Tokens:
         if on_behalf_of:
             return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
         return Subject(
-            unit_type=row["type"], role=SYSTEM, unit_id=row["unit_id"], unit_code=row["code"], area=row["area"],
-            path=row["path"], client_id=known.client_id, client_rev=row["rev"], key=known.jkt, scopes=known.scopes,
+            unit_type=row["type"],
+            role=SYSTEM,
+            unit_id=row["unit_id"],
+            unit_code=row["code"],
+            area=row["area"],
+            path=row["path"],
+            client_id=known.client_id,
+            client_rev=row["rev"],
+            key=known.jkt,
+            scopes=known.scopes,
         )
 
     async def _recognise(self, token: str) -> Known:

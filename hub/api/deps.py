@@ -10,6 +10,8 @@ from hub.intake import Intake
 from hub.policies.gate import Gate, Services
 from hub.policies.subject import SYSTEM, Purpose
 
+PURPOSES = {purpose.value: purpose for purpose in Purpose}
+
 
 def services(request: Request) -> Services:
     found: Services = request.app.state.services
@@ -44,8 +46,8 @@ async def gate(request: Request) -> Gate:
     if not stated:
         raise BadRequest("须以 Purpose-Of-Use 说明目的。", "Purpose-Of-Use must state a purpose.")
     try:
-        made.purpose = Purpose(stated)
-    except ValueError:
+        made.purpose = PURPOSES[stated]
+    except KeyError:
         raise BadRequest("未知的目的。", "Unknown purpose.", allowed=[p.value for p in Purpose]) from None
     subject = made.subject
     if subject.role == SYSTEM and made.purpose is not Purpose.sync:

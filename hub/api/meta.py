@@ -28,7 +28,8 @@ async def catalogue() -> Response:
     """数据目录：各种记录、字段、类别。Derived from the classes."""
     kinds = [
         {
-            "kind": kind, "title": model.title,
+            "kind": kind,
+            "title": model.title,
             "fields": [{"name": f.name, "title": f.title, "category": f.category} for f in fields_of(model)],
         }
         for kind, model in KINDS.items()

@@ -19,12 +19,26 @@ from hub.policies.gate import Gate
 
 log = structlog.get_logger("hub")
 _ZH = {
-    "missing": "缺少必填项", "extra_forbidden": "不认识的字段", "string_too_long": "文字过长",
-    "string_too_short": "不能为空", "enum": "不在代码表内", "literal_error": "不在允许值内",
-    "int_parsing": "应为整数", "int_type": "应为整数", "bool_parsing": "应为是或否", "bool_type": "应为是或否",
-    "string_type": "应为文字", "json_invalid": "不是合法的 JSON", "list_type": "应为列表", "too_long": "条目过多",
-    "timezone_aware": "时间须带时区", "greater_than_equal": "数值过小", "less_than_equal": "数值过大",
-    "uuid_parsing": "编号格式不正确", "dict_type": "应为对象", "model_type": "应为对象",
+    "missing": "缺少必填项",
+    "extra_forbidden": "不认识的字段",
+    "string_too_long": "文字过长",
+    "string_too_short": "不能为空",
+    "enum": "不在代码表内",
+    "literal_error": "不在允许值内",
+    "int_parsing": "应为整数",
+    "int_type": "应为整数",
+    "bool_parsing": "应为是或否",
+    "bool_type": "应为是或否",
+    "string_type": "应为文字",
+    "json_invalid": "不是合法的 JSON",
+    "list_type": "应为列表",
+    "too_long": "条目过多",
+    "timezone_aware": "时间须带时区",
+    "greater_than_equal": "数值过小",
+    "less_than_equal": "数值过大",
+    "uuid_parsing": "编号格式不正确",
+    "dict_type": "应为对象",
+    "model_type": "应为对象",
     "model_attributes_type": "应为对象",
 }
 
@@ -52,8 +66,12 @@ def document(request: Request, error: HubError) -> Response:
         items: Any = extra["errors"]
         extra["errors"] = [{"pointer": e["pointer"], "detail": e["en" if english else "zh"]} for e in items]
     body = {
-        "type": f"urn:lianhu:problem:{error.code}", "title": type(error).__name__ if english else error.zh,
-        "status": error.status, "detail": error.en if english else error.zh, "code": error.code, **extra,
+        "type": f"urn:lianhu:problem:{error.code}",
+        "title": type(error).__name__ if english else error.zh,
+        "status": error.status,
+        "detail": error.en if english else error.zh,
+        "code": error.code,
+        **extra,
     }
     headers = {"Content-Language": "en" if english else "zh-CN"}
     if error.status == 401:

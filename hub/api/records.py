@@ -44,8 +44,12 @@ def _submit_route(model: type[RecordFields]) -> Callable[..., Any]:
 for _kind, _model in KINDS.items():
     if _model.public:
         router.add_api_route(
-            f"/records/{_kind}", _submit_route(_model), methods=["POST"], status_code=201,
-            name=f"submit_{_kind}", openapi_extra=described(_model),
+            f"/records/{_kind}",
+            _submit_route(_model),
+            methods=["POST"],
+            status_code=201,
+            name=f"submit_{_kind}",
+            openapi_extra=described(_model),
         )
 
 
@@ -63,12 +67,16 @@ async def read_record(record_id: UUID, gate: GateDep) -> Response:
 
 
 @router.patch(
-    "/records/{record_id}", status_code=204,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/merge-patch+json": {
-        "schema": {"type": "object"}}}}},
+    "/records/{record_id}",
+    status_code=204,
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/merge-patch+json": {"schema": {"type": "object"}}}}
+    },
 )
 async def amend_record(
-    record_id: UUID, request: Request, gate: GateDep,
+    record_id: UUID,
+    request: Request,
+    gate: GateDep,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Response:
     """更正本单位的记录，成为新版本（RFC 7396）。428 without If-Match, 412 on a stale one."""
@@ -78,12 +86,19 @@ async def amend_record(
 
 
 @router.post(
-    "/records/{record_id}/attachments", status_code=201,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {
-        "schema": {"type": "string", "format": "binary"}}}}},
+    "/records/{record_id}/attachments",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
 )
 async def attach(
-    record_id: UUID, request: Request, gate: GateDep,
+    record_id: UUID,
+    request: Request,
+    gate: GateDep,
     file_name: Annotated[str, Header(max_length=600, description="文件名，百分号编码 percent-encoded")] = "file",
 ) -> Response:
     """上传附件，至多20MB，流式封存。"""
@@ -112,6 +127,7 @@ async def download(attachment_id: Annotated[UUID, Path()], gate: GateDep) -> Res
     file, content = await attachments.download(gate, attachment_id)
     name = f"attachment; filename*=UTF-8''{quote(file.name)}"
     return StreamingResponse(
-        content, media_type=file.media_type,
+        content,
+        media_type=file.media_type,
         headers={"Content-Length": str(file.size), "Content-Disposition": name, "ETag": f'"{file.sha256[:32]}"'},
     )

@@ -36,9 +36,7 @@ async def _holder(services: Services, request: Request, code: str, secret: str |
 
 
 @router.get("/{code}")
-async def read_report(
-    code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None
-) -> Response:
+async def read_report(code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None) -> Response:
     """凭回执查询。The receipt shows status words; with the second secret, what was submitted."""
     gate = await _holder(services, request, code, receipt_secret)
     assert gate.subject.own_case is not None
@@ -56,13 +54,16 @@ async def add_text(
 
 
 @router.post(
-    "/{code}/photos", status_code=201,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {
-        "schema": {"type": "string", "format": "binary"}}}}},
+    "/{code}/photos",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
 )
-async def add_photo(
-    code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None
-) -> Response:
+async def add_photo(code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None) -> Response:
     """补充照片、录音，须有第二口令。"""
     gate = await _holder(services, request, code, receipt_secret or "-")
     await check_length(request, services.settings.upload_limit)

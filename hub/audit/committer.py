@@ -56,8 +56,18 @@ def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -
     sealed = (draft.seal_with or vault.log).seal(opening + body, bound_to(w, n))
     refs = "{" + ",".join(ref.hex for ref in draft.case_refs) + "}"
     row = (
-        w, n, clock.from_micros(at_us), draft.act.value, draft.purpose, draft.outcome, draft.status,
-        draft.actor, draft.unit_id, refs, leaf, sealed,
+        w,
+        n,
+        clock.from_micros(at_us),
+        draft.act.value,
+        draft.purpose,
+        draft.outcome,
+        draft.status,
+        draft.actor,
+        draft.unit_id,
+        refs,
+        leaf,
+        sealed,
     )
     return row, leaf_hash(leaf)
 
@@ -122,7 +132,8 @@ class Committer:
         closed = []
         for row in await connection.fetch(
             "SELECT w FROM log_writer o WHERE event = 'open' AND w <> $1 AND NOT EXISTS"
-            " (SELECT FROM log_writer c WHERE c.w = o.w AND c.event = 'close')", self.w,
+            " (SELECT FROM log_writer c WHERE c.w = o.w AND c.event = 'close')",
+            self.w,
         ):
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(row["w"])):
                 closed.append(await self._close(connection, row["w"]))
@@ -135,7 +146,9 @@ class Committer:
         n = row["n"] if row else 0
         await connection.execute(
             "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'close', $2, $3) ON CONFLICT DO NOTHING",
-            w, clock.now(), n,
+            w,
+            clock.now(),
+            n,
         )
         await connection.execute("SELECT pg_advisory_unlock($1)", _lock_of(w))
         return {"w": w.hex, "n": n, "p": leaf_hash(row["leaf"]).hex() if row else ""}
@@ -147,7 +160,8 @@ class Committer:
             await self._connection.execute("SELECT pg_advisory_lock($1)", _lock_of(self.w))
             await self._connection.execute(
                 "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'open', $2, 0) ON CONFLICT DO NOTHING",
-                self.w, clock.now(),
+                self.w,
+                clock.now(),
             )
         return self._connection
 

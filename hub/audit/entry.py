@@ -32,7 +32,7 @@ class Act(StrEnum):
     read = "read"
     list = "list"
     search = "search"
-    count = "count"
+    counted = "count"
     export = "export"
     create = "create"
     amend = "amend"
@@ -105,7 +105,13 @@ def _b64(data: bytes) -> str:
 def leaf_bytes(w: UUID, n: int, previous: bytes, at_us: int, committed: bytes) -> bytes:
     """The canonical leaf, about 200 bytes; members in sorted order by construction."""
     return b'{"c":"%b","n":%d,"o":"%b","p":"%b","t":%d,"v":%d,"w":"%b"}' % (
-        _b64(committed).encode(), n, ORIGIN.encode(), _b64(previous).encode(), at_us, FORMAT, w.hex.encode(),
+        _b64(committed).encode(),
+        n,
+        ORIGIN.encode(),
+        _b64(previous).encode(),
+        at_us,
+        FORMAT,
+        w.hex.encode(),
     )
 
 

@@ -17,9 +17,17 @@ from hub.policies.gate import Services
 
 CASES = Path(__file__).with_name("cases")
 TYPES = {
-    "police": "公安局", "procuratorate": "检察院", "court": "人民法院", "hospital": "人民医院",
-    "civil_affairs": "民政局", "womens_federation": "妇联", "residents_committee": "社区居委会",
-    "joint_centre": "综治中心", "justice": "司法局", "school": "学校", "social_work": "社会工作站",
+    "police": "公安局",
+    "procuratorate": "检察院",
+    "court": "人民法院",
+    "hospital": "人民医院",
+    "civil_affairs": "民政局",
+    "womens_federation": "妇联",
+    "residents_committee": "社区居委会",
+    "joint_centre": "综治中心",
+    "justice": "司法局",
+    "school": "学校",
+    "social_work": "社会工作站",
 }
 LINES = ("police", "womens_federation", "joint_centre")
 """Lines that have superiors at province level in the demo."""
@@ -95,8 +103,9 @@ def units_of(services: Services, found: list[Place]) -> list[admin.NewUnit]:
     for province in provinces:
         name = services.directory.place_name(province.ljust(12, "0"))
         for line in LINES:
-            made.append(admin.NewUnit(f"{province}-{line}", f"{name}{_superior(line)}（演示）", line,
-                                      province.ljust(6, "0")))
+            made.append(
+                admin.NewUnit(f"{province}-{line}", f"{name}{_superior(line)}（演示）", line, province.ljust(6, "0"))
+            )
     for place in found:
         name = services.directory.place_name(place.region.ljust(12, "0"))
         parent = f"{place.region[:2]}-{place.type}" if place.type in LINES else ""
@@ -115,8 +124,17 @@ def accounts_of(found: list[Place]) -> list[admin.NewAccount]:
     def add(unit: str, name: str, role: str, login: str = "") -> None:
         serial = 40_000 + len(made)
         born = date(1980, 1, 1) + timedelta(days=serial % 7000)
-        made.append(admin.NewAccount(unit, name, role, demo_id_number(born, serial, "female"),
-                                     demo_phone(500_000 + serial), login, "demo-password-1" if login else ""))
+        made.append(
+            admin.NewAccount(
+                unit,
+                name,
+                role,
+                demo_id_number(born, serial, "female"),
+                demo_phone(500_000 + serial),
+                login,
+                "demo-password-1" if login else "",
+            )
+        )
 
     for place in found:
         add(place.code, "caseworker", "caseworker")
@@ -156,7 +174,8 @@ async def build(services: Services, folder: Path) -> None:
     made = await admin.add_accounts(services, new)
     logins = [
         {"login": n.login, "role": n.role, "unit": n.unit, "password": m.password, "totp": m.totp}
-        for n, m in zip(new, made, strict=True) if n.login
+        for n, m in zip(new, made, strict=True)
+        if n.login
     ]
     (folder / "accounts.json").write_text(json.dumps(logins, ensure_ascii=False, indent=1))
     (folder / "accounts.json").chmod(0o600)

@@ -27,8 +27,7 @@ class ReplayFailed(RuntimeError):
 def client_assertion(client_id: str, pem: str, audience: str) -> str:
     """A `private_key_jwt` assertion (RFC 7523), good once, for one minute."""
     now = int(time.time())
-    claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + 60,
-              "jti": uuid.uuid4().hex}
+    claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
     return str(jwt.encode(claims, pem, algorithm="ES256", headers={"kid": public_jwk(pem)["kid"]}))
 
 
@@ -47,10 +46,14 @@ class Agency:
         """Authorization, the person acted for, and the purpose."""
         if time.monotonic() > self._until:
             assertion = client_assertion(self.place.code, self.pem, self.issuer)
-            answer = await self.http.post("/oauth/token", data={
-                "grant_type": "client_credentials", "client_assertion_type": ASSERTION,
-                "client_assertion": assertion,
-            })
+            answer = await self.http.post(
+                "/oauth/token",
+                data={
+                    "grant_type": "client_credentials",
+                    "client_assertion_type": ASSERTION,
+                    "client_assertion": assertion,
+                },
+            )
             answer.raise_for_status()
             self._token, self._until = answer.json()["access_token"], time.monotonic() + 240
         made = {"Authorization": f"Bearer {self._token}", "Purpose-Of-Use": purpose}

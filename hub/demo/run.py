@@ -18,7 +18,6 @@ from hub.settings import Settings
 console = Console()
 
 
-
 def demo(config: Settings, port: int, *, once: bool = False) -> None:
     """Run the demo until Ctrl-C (or, with `once`, until it is loaded)."""
     try:
@@ -34,10 +33,17 @@ async def _demo(config: Settings, port: int, once: bool) -> None:
     services = await open_services(config)
     await build(services, folder)
     await services.database.close()
-    server = uvicorn.Server(uvicorn.Config(
-        create_app(config), host="127.0.0.1", port=port, log_level="warning", access_log=False,
-        server_header=False, http="httptools",
-    ))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(config),
+            host="127.0.0.1",
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            http="httptools",
+        )
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         if serving.done():
@@ -73,13 +79,18 @@ def _say(port: int, folder: Path) -> None:
     """Where to look, and who can log in."""
     replayed = json.loads((folder / "replayed.json").read_text())
     console.print(f"\n[bold]联护演示已就绪。The demo is ready.[/bold]  http://127.0.0.1:{port}")
-    console.print(f"已回放 {len(replayed)} 个公开案例，人员与号码均为虚构。{len(replayed)} cases; all people are invented.")
+    console.print(
+        f"已回放 {len(replayed)} 个公开案例，人员与号码均为虚构。{len(replayed)} cases; all people are invented."
+    )
     console.print(f"接口说明 API description: http://127.0.0.1:{port}/openapi.json")
     console.print(f"数据目录 catalogue:       http://127.0.0.1:{port}/v1/catalogue")
     for account in json.loads((folder / "accounts.json").read_text()):
         code = pyotp.TOTP(account["totp"]).now()
-        console.print(f"  {account['login']:<18}{account['role']:<14} 口令 {account['password']}  动态码 {code}"
-                      f"  (TOTP {account['totp']})", highlight=False)
+        console.print(
+            f"  {account['login']:<18}{account['role']:<14} 口令 {account['password']}  动态码 {code}"
+            f"  (TOTP {account['totp']})",
+            highlight=False,
+        )
     example = replayed.get("spc2025-lu", {}).get("case", "")
     console.print(f"机构系统密钥 agency keys: {folder / 'clients'}（docs/integration.md）")
     console.print(f"个案示例 a case to open:  /v1/cases/{example}\nCtrl-C 停止 stops.")

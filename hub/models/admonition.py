@@ -24,7 +24,18 @@ class Criticism(PartiesPart, RecordFields):
     victim_moved_out: bool | None = governed(C.internal, "受害人已搬离", sets=Stamp.relocated)
 
 
-@kind("admonition", "告诫书", stage=Stage.following_up, order=( ("given_on", "delivered_respondent_at"), ("given_on", "delivered_victim_at"), ("given_on", "notified_committee_at"), ("given_on", "notified_federation_at"), ("given_on", "notified_centre_at"), ))
+@kind(
+    "admonition",
+    "告诫书",
+    stage=Stage.following_up,
+    order=(
+        ("given_on", "delivered_respondent_at"),
+        ("given_on", "delivered_victim_at"),
+        ("given_on", "notified_committee_at"),
+        ("given_on", "notified_federation_at"),
+        ("given_on", "notified_centre_at"),
+    ),
+)
 class Admonition(PartiesPart, RecordFields):
     """Text goes to respondent, victim and police file only; committee, federation and centre get notice."""
 
@@ -47,9 +58,7 @@ class Admonition(PartiesPart, RecordFields):
     notified_committee_at: Instant | None = governed(C.measures, "通知居（村）委会时间")
     notified_federation_at: Instant | None = governed(C.measures, "通知妇联时间")
     notified_centre_at: Instant | None = governed(C.measures, "通知综治中心时间")
-    notified_units: list[UnitCode] | None = governed(
-        C.routine, "通知单位", sets=Stamp.named, max_length=50
-    )
+    notified_units: list[UnitCode] | None = governed(C.routine, "通知单位", sets=Stamp.named, max_length=50)
     first_visit_due: Day | None = governed(C.measures, "首次查访期限")
 
 

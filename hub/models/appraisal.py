@@ -9,7 +9,11 @@ from hub.models.values import Instant, PastDay, Short, Text
 C = Category
 
 
-@kind("appraisal", "伤情鉴定", order=(("injured_at", "commissioned_at", "concluded_on"), ("concluded_on", "parties_told_on")))
+@kind(
+    "appraisal",
+    "伤情鉴定",
+    order=(("injured_at", "commissioned_at", "concluded_on"), ("concluded_on", "parties_told_on")),
+)
 class Appraisal(PartiesPart, RecordFields):
     commission_number: Short | None = governed(C.medical, "委托书编号")
     commissioned_at: Instant = required(C.medical, "委托时间")

@@ -6,6 +6,7 @@ Importing a class with a field that has no category fails, so no field can escap
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ConfigDict, model_validator
@@ -15,7 +16,6 @@ from sqlmodel import SQLModel
 from hub.clock import CST
 from hub.models.codes import Stage
 from hub.models.fields import Category
-
 
 T = TypeVar("T", bound="RecordFields")
 
@@ -83,7 +83,7 @@ def kind(
 
 def _pairs(items: list[tuple[str, Any]]) -> Iterator[tuple[tuple[str, Any], tuple[str, Any]]]:
     present = [item for item in items if item[1] is not None]
-    return zip(present, present[1:], strict=False)
+    return pairwise(present)
 
 
 def _backwards(a: date | datetime, b: date | datetime) -> bool:

@@ -38,8 +38,8 @@ class Case(SQLModel, table=True):
     stage: str = Stage.received.value
     risk_level: str = RiskLevel.unknown.value
     region_code: str = Field(sa_column=Column(String(collation="C"), nullable=False))
-    township: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 9)")))
-    county: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 6)")))
+    township: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 9)", persisted=True)))
+    county: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 6)", persisted=True)))
     opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     touched_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     touched: list[datetime] = Field(sa_column=Column(ARRAY(DateTime(timezone=True)), nullable=False))
@@ -58,8 +58,6 @@ class Case(SQLModel, table=True):
     named: list[UUID] = Field(sa_column=_units())
     acting: list[UUID] = Field(sa_column=_units())
     kinds: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False, server_default=text("'{}'")))
-    party_keys: list[bytes] = Field(
-        sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'"))
-    )
+    party_keys: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")))
     key_wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     key_id: str

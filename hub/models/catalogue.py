@@ -22,12 +22,24 @@ from hub.models import (
     support,
     visit,
 )
-from hub.models.base import RecordFields, kind
+from hub.models.base import RecordFields
 from hub.models.fields import Pii, kind_of_value
 
 _NOUNS = (
-    report, dispatch, admonition, protection_order, medical, appraisal, shelter, support,
-    referral, prosecution, visit, risk, evidence, meeting,
+    report,
+    dispatch,
+    admonition,
+    protection_order,
+    medical,
+    appraisal,
+    shelter,
+    support,
+    referral,
+    prosecution,
+    visit,
+    risk,
+    evidence,
+    meeting,
 )
 
 

@@ -87,7 +87,8 @@ class Directory:
     def nearest(self, latitude: float, longitude: float, kind: str = "police") -> UnitInfo | None:
         """The unit of the type nearest to a point, among those whose place is known."""
         able = [
-            u for u in self.units.values()
+            u
+            for u in self.units.values()
             if u.type == kind and u.on_duty and u.active and u.latitude is not None and u.longitude is not None
         ]
 

@@ -42,7 +42,12 @@ class PoliceCall(PartiesPart, ReporterPart, RecordFields):
     alcohol_or_drugs: bool | None = governed(C.facts, "是否饮酒或吸毒")
 
 
-@kind("police_dispatch", "出警与处警反馈", stage=Stage.handling, order=(("dispatched_at", "accepted_at", "arrived_at", "reported_at"),))
+@kind(
+    "police_dispatch",
+    "出警与处警反馈",
+    stage=Stage.handling,
+    order=(("dispatched_at", "accepted_at", "arrived_at", "reported_at"),),
+)
 class PoliceDispatch(PartiesPart, RecordFields):
     """Order, arrival and feedback of one attendance."""
 

@@ -43,7 +43,13 @@ class Treatment(PartiesPart, RecordFields):
     safe_contact_note: Text | None = governed(C.contact, "安全联系说明")
 
 
-@kind("mandatory_report", "强制报告", origin=C.reporter, stage=Stage.received, order=(("found_at", "reported_at", "feedback_at"),))
+@kind(
+    "mandatory_report",
+    "强制报告",
+    origin=C.reporter,
+    stage=Stage.received,
+    order=(("found_at", "reported_at", "feedback_at"),),
+)
 class MandatoryReport(PartiesPart, ReporterPart, RecordFields):
     """That it was made, and by whom, is itself secret (2020 opinion 13): its origin needs `reporter`."""
 

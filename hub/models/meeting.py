@@ -14,9 +14,7 @@ class Coordination(RecordFields):
     participants: list[Short] | None = governed(C.internal, "参加单位", max_length=50)
     decision: Text | None = governed(C.internal, "决定")
     tasks: Text | None = governed(C.internal, "分工")
-    named_units: list[UnitCode] | None = governed(
-        C.routine, "知会单位", sets=Stamp.named, max_length=50
-    )
+    named_units: list[UnitCode] | None = governed(C.routine, "知会单位", sets=Stamp.named, max_length=50)
     child_matters: Text | None = governed(C.minor, "涉未成年人事项")
     risk_finding: Text | None = governed(C.risk, "风险研判")
     close_case: bool | None = governed(C.internal, "结案", sets=Stamp.closed)

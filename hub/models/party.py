@@ -22,9 +22,7 @@ class VictimPart(Governed):
     victim_id_number: IdNumber | None = governed(
         C.victim, "受害人身份证号", pii=Pii.id_number, lookup="victim.id_number"
     )
-    victim_birth_date: PastDay | None = governed(
-        C.victim, "受害人出生日期", pii=Pii.date, lookup="victim.birth_date"
-    )
+    victim_birth_date: PastDay | None = governed(C.victim, "受害人出生日期", pii=Pii.date, lookup="victim.birth_date")
     victim_sex: Sex | None = governed(C.victim, "受害人性别", pii=Pii.code)
     victim_ethnicity: Short | None = governed(C.victim, "受害人民族")
     victim_occupation: Short | None = governed(C.victim, "受害人职业")
@@ -39,9 +37,7 @@ class VictimPart(Governed):
 
 
 class RespondentPart(Governed):
-    respondent_name: Short | None = governed(
-        C.respondent, "加害人姓名", pii=Pii.name, lookup="respondent.name"
-    )
+    respondent_name: Short | None = governed(C.respondent, "加害人姓名", pii=Pii.name, lookup="respondent.name")
     respondent_id_number: IdNumber | None = governed(
         C.respondent, "加害人身份证号", pii=Pii.id_number, lookup="respondent.id_number"
     )
@@ -49,9 +45,7 @@ class RespondentPart(Governed):
         C.respondent, "加害人出生日期", pii=Pii.date, lookup="respondent.birth_date"
     )
     respondent_sex: Sex | None = governed(C.respondent, "加害人性别", pii=Pii.code)
-    respondent_phone: Phone | None = governed(
-        C.respondent, "加害人电话", pii=Pii.phone, lookup="respondent.phone"
-    )
+    respondent_phone: Phone | None = governed(C.respondent, "加害人电话", pii=Pii.phone, lookup="respondent.phone")
     respondent_address: Short | None = governed(C.respondent, "加害人住址")
     respondent_workplace: Short | None = governed(C.respondent, "加害人工作单位")
     respondent_occupation: Short | None = governed(C.respondent, "加害人职业")

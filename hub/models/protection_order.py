@@ -29,7 +29,12 @@ class OrderApplication(PartiesPart, RecordFields):
     evidence_note: Text | None = governed(C.evidence, "证据说明")
 
 
-@kind("order_ruling", "人身安全保护令裁定", stage=Stage.protected, order=(("accepted_at", "ruled_at"), ("valid_from", "valid_until")))
+@kind(
+    "order_ruling",
+    "人身安全保护令裁定",
+    stage=Stage.protected,
+    order=(("accepted_at", "ruled_at"), ("valid_from", "valid_until")),
+)
 class OrderRuling(PartiesPart, RecordFields):
     """72 hours from acceptance, 24 when urgent (art. 28); at most six months (art. 30)."""
 
@@ -57,14 +62,17 @@ class OrderService(PartiesPart, RecordFields):
     served_on: Short | None = governed(C.judicial, "送达对象")
     served_at: Instant = required(C.measures, "送达时间")
     served_how: Short | None = governed(C.judicial, "送达方式")
-    assist_units: list[UnitCode] | None = governed(
-        C.routine, "协助执行单位", sets=Stamp.named, max_length=50
-    )
+    assist_units: list[UnitCode] | None = governed(C.routine, "协助执行单位", sets=Stamp.named, max_length=50)
     tasks: Text | None = governed(C.measures, "协助事项")
     child_tasks: Text | None = governed(C.minor, "涉未成年人协助事项")
 
 
-@kind("order_breach", "违反保护令", stage=Stage.protected, order=(("breached_at", "found_at"), ("breached_at", "sanctioned_on")))
+@kind(
+    "order_breach",
+    "违反保护令",
+    stage=Stage.protected,
+    order=(("breached_at", "found_at"), ("breached_at", "sanctioned_on")),
+)
 class OrderBreach(PartiesPart, RecordFields):
     """A finding sent to the court, or the court's sanction (art. 34)."""
 

@@ -14,10 +14,7 @@ from hub import clock, settings
 TEXT_LIMIT = 20_000
 DEMO_AREA = "990000"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83"
-    .split()
-)
+_PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 
 
 def check_digit(first17: str) -> str:
@@ -38,7 +35,7 @@ def id_number_of(value: str) -> str:
             raise ValueError("演示号段只可用于演示系统 / invented id numbers are for demo deployments only")
     elif settings.current().demo:
         raise ValueError("演示系统只接受990000号段 / a demo deployment accepts only area 990000")
-    elif value[:2] not in _PROVINCES:
+    elif not _PROVINCES.match(value):
         raise ValueError("身份证号地区码不存在 / the id number's area code does not exist")
     try:
         born = date(int(value[6:10]), int(value[10:12]), int(value[12:14]))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-
 import orjson
 
 from hub.models.catalogue import ANONYMOUS, KINDS
@@ -33,11 +32,17 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
         units = [directory.shown(unit) for unit in row["acting"]]
         region = row["region_code"][:9].ljust(12, "0")
         head |= {
-            "number": row["number"], "stage": row["stage"], "stage_text": Stage(row["stage"]).zh,
-            "risk_level": row["risk_level"], "risk_text": RiskLevel(row["risk_level"]).zh,
-            "region": region, "place": directory.place_name(region),
-            "opened_at": row["opened_at"], "updated_at": touched_at(row, outcomes),
-            "units": [unit for unit in units if unit], "kinds": row["kinds"],
+            "number": row["number"],
+            "stage": row["stage"],
+            "stage_text": Stage(row["stage"]).zh,
+            "risk_level": row["risk_level"],
+            "risk_text": RiskLevel(row["risk_level"]).zh,
+            "region": region,
+            "place": directory.place_name(region),
+            "opened_at": row["opened_at"],
+            "updated_at": touched_at(row, outcomes),
+            "units": [unit for unit in units if unit],
+            "kinds": row["kinds"],
         }
     elif outcomes[ROUTINE] == MASKED:
         head["kinds"] = sorted(own_kinds)
@@ -66,5 +71,3 @@ def merged(parts: Sequence[bytes]) -> bytes:
     for part in parts:
         values |= orjson.loads(b"{%b}" % part)
     return orjson.dumps(values)
-
-

@@ -58,7 +58,8 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
         f"{'c' if outcome == CLEAR else 'm'}_{category}"
-        for category, outcome in zip(CATEGORIES, outcomes, strict=True) if outcome
+        for category, outcome in zip(CATEGORIES, outcomes, strict=True)
+        if outcome
     )
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
     return Decision(
@@ -79,9 +80,13 @@ class Judge:
         key = (layer, unit_type, role, purpose, fact)
         if key not in self._slices:
             self._slices[key] = tuple(
-                r for r in self.rules.rows
-                if r.layer == layer and r.unit_type in (unit_type, ANY) and r.role in (role, ANY)
-                and r.purpose in (purpose, ANY) and r.fact in (fact, ANY)
+                r
+                for r in self.rules.rows
+                if r.layer == layer
+                and r.unit_type in (unit_type, ANY)
+                and r.role in (role, ANY)
+                and r.purpose in (purpose, ANY)
+                and r.fact in (fact, ANY)
             )
         return self._slices[key]
 
@@ -139,7 +144,8 @@ class Table:
         self.matrix = {f: self._row("matrix", f) for f in facts.NAMES}
         self.directive = {
             f: tuple(CLEAR if judge.allows("directive", *who, f, c, "-") else WITHHELD for c in CATEGORIES)
-            for f in facts.NAMES if any(r.layer == "directive" and r.fact == f for r in judge.rules.rows)
+            for f in facts.NAMES
+            if any(r.layer == "directive" and r.fact == f for r in judge.rules.rows)
         }
         self.ceiling = self._row("ceiling", "-")
         self.purpose_any = judge.allows("purpose", *who, "-", "-", "-")
@@ -178,11 +184,15 @@ class Table:
 
     def _rules(self, names: tuple[str, ...], outcomes: tuple[int, ...]) -> list[str]:
         """The ids of the matrix rules that opened something."""
-        return sorted({
-            self.judge.rule_of("matrix", self.who, f, CATEGORIES[i], OUTCOMES[self.matrix[f][i]])
-            for i, outcome in enumerate(outcomes) if outcome
-            for f in names if self.matrix[f][i] >= outcome
-        })
+        return sorted(
+            {
+                self.judge.rule_of("matrix", self.who, f, CATEGORIES[i], OUTCOMES[self.matrix[f][i]])
+                for i, outcome in enumerate(outcomes)
+                if outcome
+                for f in names
+                if self.matrix[f][i] >= outcome
+            }
+        )
 
     @cached_property
     def reachable(self) -> tuple[int, ...]:

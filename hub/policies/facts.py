@@ -5,8 +5,18 @@ The facts of a row travel as one integer, bit i for the i-th fact, which is also
 """
 
 PARAMETERS = (
-    "unit:uuid", "area:text", "path:text", "unit_type:text", "role:text", "person_keys:bytea[]",
-    "account:uuid", "account_rev:int", "client:text", "client_rev:int", "own_case:uuid", "is_unit:bool",
+    "unit:uuid",
+    "area:text",
+    "path:text",
+    "unit_type:text",
+    "role:text",
+    "person_keys:bytea[]",
+    "account:uuid",
+    "account_rev:int",
+    "client:text",
+    "client_rev:int",
+    "own_case:uuid",
+    "is_unit:bool",
 )
 
 _INVOLVED = "c.involved @> ARRAY[{unit}]"
@@ -36,8 +46,7 @@ FACTS: dict[str, str] = {
     "intake_duty": "{role} = 'intake' AND c.intake_open AND c.duty_unit_id = {unit}",
     # Risk is high or an alert is unanswered, and the case is this unit's by place or by work: an
     # emergency elsewhere opens nothing here.
-    "emergency": "(c.risk_level = 'high' OR c.alert_open)"
-    f" AND ({_IN_AREA} OR {_INVOLVED} OR {_REFERRED} OR {_NAMED})",
+    "emergency": f"(c.risk_level = 'high' OR c.alert_open) AND ({_IN_AREA} OR {_INVOLVED} OR {_REFERRED} OR {_NAMED})",
     # The caller holds the receipt, or its unit made the mandatory report.
     "own_report": "c.id = {own_case} OR c.reporting_unit_id = {unit}",
     # The victim has moved out (2022 seven-organ opinion art. 4).

@@ -90,20 +90,23 @@ class Gate:
     async def require(self, category: str, least: int = CLEAR) -> None:
         """Refuse by shape, before any SQL, a predicate on a category the caller can never read."""
         if self.table.reachable[INDEX[category]] < least:
-            await self.refuse(Forbidden(
-                f"按规则不得以“{CATEGORIES[INDEX[category]].zh}”为条件。",
-                f"The policy does not let you filter or search by {category}.", category=category,
-            ))
+            await self.refuse(
+                Forbidden(
+                    f"按规则不得以“{CATEGORIES[INDEX[category]].zh}”为条件。",
+                    f"The policy does not let you filter or search by {category}.",
+                    category=category,
+                )
+            )
 
     async def read(self, act: Act, query: Query, *, single: bool = False) -> list[Seen]:
         """The rows of `query` that the caller may see, opened as far as granted, logged before.
 
         Raises `NotFound` when `single` and nothing is visible: absent, forbidden and conflict alike.
         """
-        rows = await self.services.database.fetch(
-            self._sql(query), *self.subject.parameters(), *query.args
-        )
-        table, seen, denied = self.table, [], []
+        rows = await self.services.database.fetch(self._sql(query), *self.subject.parameters(), *query.args)
+        table = self.table
+        seen: list[Seen] = []
+        denied: list[Seen] = []
         for row in rows:
             decision = table.decide(row["facts"])
             (seen if decision.visible else denied).append(Seen(row, decision))
@@ -149,8 +152,11 @@ class Gate:
             group = groups.get(id(decision))
             if group is None:
                 group = groups[id(decision)] = {
-                    "clear": decision.clear, "masked": decision.masked, "facts": decision.facts,
-                    "rules": decision.rules, "rows": [],
+                    "clear": decision.clear,
+                    "masked": decision.masked,
+                    "facts": decision.facts,
+                    "rules": decision.rules,
+                    "rows": [],
                 }
             refs[row["ref"]] = None
             if query.records:
@@ -169,7 +175,8 @@ class Gate:
             return
         row, changed = item.row, item.row["last_changed"]
         present = [
-            (name, row[name], changed[INDEX[name[2:]]]) for name in item.decision.columns
+            (name, row[name], changed[INDEX[name[2:]]])
+            for name in item.decision.columns
             if (name != "c_refuge" or not query.listed) and row[name] is not None
         ]
         key = self._case_key(row)
@@ -179,14 +186,22 @@ class Gate:
         """An entry that says who asks, for whom and why."""
         s, vault = self.subject, self.services.vault
         who = {
-            "account": str(s.account_id or ""), "client": s.client_id or "", "key": s.key, "role": s.role,
-            "session": s.session, "unit": s.unit_code, "unit_type": s.unit_type,
+            "account": str(s.account_id or ""),
+            "client": s.client_id or "",
+            "key": s.key,
+            "role": s.role,
+            "session": s.session,
+            "unit": s.unit_code,
+            "unit_type": s.unit_type,
         }
         purpose = self.purpose.value if self.purpose else ""
         body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
         self.entered = True
         return Draft(
-            act, body, actor=vault.pseudonym("actor", s.actor), purpose=purpose,
+            act,
+            body,
+            actor=vault.pseudonym("actor", s.actor),
+            purpose=purpose,
             unit_id=s.unit_id if s.unit_id in self.services.directory.units else None,
         )
 
@@ -241,8 +256,11 @@ class Gate:
         draft.case_refs = list({item.row["ref"]: None for item in denied})
         facts_true = sorted({name for item in denied for name in item.decision.facts})
         draft.body |= {
-            "tried": act.value, "query": query.name, "facts": facts_true,
-            "cases": [ref.hex for ref in draft.case_refs], "alert": "party_conflict" in facts_true,
+            "tried": act.value,
+            "query": query.name,
+            "facts": facts_true,
+            "cases": [ref.hex for ref in draft.case_refs],
+            "alert": "party_conflict" in facts_true,
         }
         if "party_conflict" in facts_true:
             draft.outcome = "conflict"
@@ -259,11 +277,15 @@ class Gate:
         draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
         draft.rows = {(file, 0): columns for file in files}
         draft.body |= {
-            "what": [{
-                "clear": sorted(columns), "facts": item.decision.facts,
-                "rows": [f"{row['ref'].hex}:{file.hex}:0" for file in files],
-            }],
-            "query": "attachments", "count": len(files),
+            "what": [
+                {
+                    "clear": sorted(columns),
+                    "facts": item.decision.facts,
+                    "rows": [f"{row['ref'].hex}:{file.hex}:0" for file in files],
+                }
+            ],
+            "query": "attachments",
+            "count": len(files),
         }
         return await self.services.committer.commit(draft)
 
@@ -284,4 +306,3 @@ def _fetched(table: Table, query: Query) -> list[str]:
 def nobody(services: Services) -> Gate:
     """The gate of somebody not authenticated: for entries about failed logins, never for reading."""
     return Gate(services, Subject("-", "-"), None)
-

@@ -10,10 +10,8 @@ from hub.policies.rules import OUTCOMES
 from hub.policies.subject import ROLES, Purpose
 
 COLUMNS = ("unit_type", "role", "purpose", "facts", "category", "outcome")
-PAIRS = tuple(
-    ("involved", other)
-    for other in ("authored", "emergency", "relocated", "referred_in", "party_conflict", "sealed")
-) + (("territorial", "emergency"),)
+_WITH_INVOLVED = ("authored", "emergency", "relocated", "referred_in", "party_conflict", "sealed")
+PAIRS = (*(("involved", other) for other in _WITH_INVOLVED), ("territorial", "emergency"))
 FACT_SETS: tuple[tuple[str, ...], ...] = ((), *((name,) for name in facts.NAMES), *PAIRS)
 _LETTERS = ".MC"
 

@@ -50,8 +50,17 @@ class Rule:
 
     def cells(self) -> list[str]:
         """As casbin takes it: the columns after `p`."""
-        return [self.id, self.layer, self.unit_type, self.role, self.purpose, self.fact, self.category,
-                self.outcome, self.effect]
+        return [
+            self.id,
+            self.layer,
+            self.unit_type,
+            self.role,
+            self.purpose,
+            self.fact,
+            self.category,
+            self.outcome,
+            self.effect,
+        ]
 
     def condition(self) -> tuple[str, ...]:
         return (self.layer, self.unit_type, self.role, self.purpose, self.fact, self.category)
@@ -137,7 +146,8 @@ def check(rows: list[Rule]) -> list[str]:
     problems = [f"重复标识 / duplicate id {i}" for i, n in Counter(r.id for r in rows).items() if n > 1]
     problems += [
         f"重复条件 / same condition twice: {', '.join(c)}"
-        for c, n in Counter(r.condition() for r in rows).items() if n > 1
+        for c, n in Counter(r.condition() for r in rows).items()
+        if n > 1
     ]
     return problems + list(_missing(rows))
 

@@ -72,6 +72,16 @@ class Subject:
         """The values of `facts.PARAMETERS`, in that order."""
         checked = self.unit_type != REPORTER
         return (
-            self.unit_id, self.area, self.path, self.unit_type, self.role, list(self.person_keys),
-            self.account_id, self.account_rev, self.client_id, self.client_rev, self.own_case, checked,
+            self.unit_id,
+            self.area,
+            self.path,
+            self.unit_type,
+            self.role,
+            list(self.person_keys),
+            self.account_id,
+            self.account_rev,
+            self.client_id,
+            self.client_rev,
+            self.own_case,
+            checked,
         )
