@@ -23,7 +23,7 @@ from hub.keys import thumbprint
 from hub.models.account import CASE_ROLES, ROLES
 from hub.models.region import TIERS, area
 from hub.models.values import id_number_of
-from hub.policies.gate import Services
+from hub.policies.services import Services
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")

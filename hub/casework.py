@@ -1,6 +1,5 @@
 """The reading verbs: open, list, search, records, history. Each is one call of the Gate and a rendering."""
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,9 +7,9 @@ from uuid import UUID
 
 import orjson
 
-from hub import clock, keys
+from hub import cursors
 from hub.audit.entry import Act
-from hub.errors import BadRequest, NotFound
+from hub.errors import NotFound
 from hub.models import views
 from hub.models.catalogue import KINDS
 from hub.models.fields import INDEX
@@ -147,7 +146,7 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
     """Cases in the caller's scope, newest first, with the statement each was opened by."""
     clauses, args, name = await _narrow(gate, filters)
     if filters.cursor:
-        opened, last = read_cursor(gate, filters.cursor)
+        opened, last = cursors.read(gate, "cases", filters.cursor)
         clauses.append(f"(c.opened_at, c.id) < (${A + len(args)}, ${A + len(args) + 1})")
         args, name = [*args, opened, last], name + ":after"
     query = Query(
@@ -206,28 +205,9 @@ def _visibly_touched(gate: Gate) -> str:
 
 def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:
     items = [_case(gate, [item], b"records") for item in seen]
-    after = make_cursor(gate, seen[-1]) if full and seen else None
+    last = seen[-1].row if full and seen else None
+    after = cursors.make(gate, "cases", last["opened_at"], last["case_id"]) if last else None
     return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
-
-
-def _cursor_owner(gate: Gate) -> bytes:
-    return b"cursor|" + gate.subject.actor + gate.subject.unit_code.encode()
-
-
-def make_cursor(gate: Gate, last: Seen) -> str:
-    """Where the next page begins: sealed, and bound to the caller it was given to."""
-    at = clock.to_micros(last.row["opened_at"])
-    sealed = gate.services.vault.misc.seal(orjson.dumps([at, last.row["case_id"].hex]), _cursor_owner(gate))
-    return base64.urlsafe_b64encode(sealed).decode()
-
-
-def read_cursor(gate: Gate, cursor: str) -> tuple[datetime, UUID]:
-    try:
-        sealed = base64.urlsafe_b64decode(cursor.encode())
-        at, last = orjson.loads(gate.services.vault.misc.open(sealed, _cursor_owner(gate)))
-        return clock.from_micros(at), UUID(last)
-    except (ValueError, keys.SealBroken):
-        raise BadRequest("翻页标记无效。", "The cursor is not valid for this caller.") from None
 
 
 @dataclass(frozen=True, slots=True)

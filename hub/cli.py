@@ -4,30 +4,20 @@ import asyncio
 import csv
 import json
 import os
-import sys
-from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 import typer
 import uvicorn
-from rich.console import Console
-from rich.table import Table as RichTable
 
-from hub import admin, keys, migrations, settings
+from hub import admin, migrations, settings
+from hub.console import STARTING, Json, fail, out, show, with_services
 from hub.demo.run import demo as run_demo
-from hub.embedded import EmbeddedFailed
-from hub.errors import HubError
 from hub.intake import Intake
-from hub.main import create_app, open_services
-from hub.people import ACCOUNT, subject_of
-from hub.policies import matrix
-from hub.policies.decide import Policy
-from hub.policies.gate import Gate, Services
-from hub.policies.rules import PolicyRefused
-from hub.policies.subject import Purpose
+from hub.main import create_app
+from hub.policies.services import Services
+from hub.review import key_commands, policy
 from hub.runtime import with_database, with_key
 
 app = typer.Typer(
@@ -40,8 +30,6 @@ accounts = typer.Typer(no_args_is_help=True, help="人员账号 people's account
 units = typer.Typer(no_args_is_help=True, help="单位 units")
 clients = typer.Typer(no_args_is_help=True, help="机构系统 agency systems (clients)")
 regions = typer.Typer(no_args_is_help=True, help="区划 administrative divisions")
-policy = typer.Typer(no_args_is_help=True, help="共享规则 the sharing policy")
-key_commands = typer.Typer(no_args_is_help=True, help="主密钥 the master key")
 for _name, _group in (
     ("accounts", accounts),
     ("units", units),
@@ -51,44 +39,6 @@ for _name, _group in (
     ("keys", key_commands),
 ):
     app.add_typer(_group, name=_name)
-
-out, err = Console(), Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
-
-
-def _with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
-    """Run one administrative verb against the database, with errors a person can act on."""
-
-    async def main() -> Any:
-        services = await open_services(config)
-        try:
-            return await work(services)
-        finally:
-            await services.database.close()
-
-    try:
-        config = with_key(with_database(settings.current()))
-        return asyncio.run(main())
-    except HubError as error:
-        _fail(f"{error.zh}\n{error.en}")
-    except (keys.KeyRefused, EmbeddedFailed, PolicyRefused, OSError) as error:
-        _fail(str(error))
-
-
-def _fail(text: str) -> None:
-    err.print(text, style="red", markup=False)
-    raise typer.Exit(1)
-
-
-def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """Rows as a table, or as JSON when asked."""
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False, default=str))
-        return
-    table = RichTable(*(rows[0] if rows else ("（空 empty）",)))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    out.print(table)
 
 
 @app.command()
@@ -103,8 +53,8 @@ def demo(port: int = 8000, once: Annotated[bool, typer.Option(help="装载后即
     config = replace(settings.current(), demo=True, issuer=f"http://127.0.0.1:{port}")
     try:
         run_demo(with_key(with_database(config)), port, once=once)
-    except (keys.KeyRefused, EmbeddedFailed, OSError) as error:
-        _fail(str(error))
+    except STARTING as error:
+        fail(str(error))
 
 
 @app.command()
@@ -112,8 +62,8 @@ def serve(host: str = "127.0.0.1", port: int = 8000, uds: str = "") -> None:
     """提供服务（一个进程；多进程由 systemd 或容器各起一个）。Serve, one process; run several behind a proxy."""
     try:
         config = with_key(with_database(settings.current()))
-    except (keys.KeyRefused, EmbeddedFailed, OSError) as error:
-        _fail(str(error))
+    except STARTING as error:
+        fail(str(error))
     uvicorn.run(
         create_app(config),
         host=host,
@@ -144,7 +94,7 @@ def worker(once: bool = False) -> None:
                 return total
             await asyncio.sleep(30)
 
-    _with_services(work)
+    with_services(work)
 
 
 @app.command()
@@ -166,7 +116,7 @@ def check() -> None:
         await services.database.check_durability()
         return services.policy.version
 
-    version = _with_services(work)
+    version = with_services(work)
     out.print(f"检查通过。All good. policy {version[:16]}")
 
 
@@ -175,7 +125,7 @@ def regions_import(
     path: Annotated[Path, typer.Argument(help="CSV：code,name,level,parent")] = admin.REGIONS,
 ) -> None:
     """导入区划（默认随附的 GB/T 2260 省市县表）。Load divisions; by default those shipped."""
-    count = _with_services(lambda services: admin.import_regions(services, path))
+    count = with_services(lambda services: admin.import_regions(services, path))
     out.print(f"已导入 {count} 条区划。Imported {count} divisions.")
 
 
@@ -189,7 +139,7 @@ def units_add(
 ) -> None:
     """增加单位。例 Example: hub units add 370102-police 历下公安 --type police --region 370102"""
     new = admin.NewUnit(code, name, type, region, parent)
-    _with_services(lambda services: admin.add_units(services, [new]))
+    with_services(lambda services: admin.add_units(services, [new]))
     out.print(f"已增加单位 {code}。Added.")
 
 
@@ -205,8 +155,8 @@ def accounts_add(
 ) -> None:
     """增加账号。With --login a password and TOTP secret are made and shown once."""
     new = admin.NewAccount(unit, name, role, id_number, phone, login)
-    made = _with_services(lambda services: admin.add_accounts(services, [new]))
-    _show([asdict(m) for m in made], as_json)
+    made = with_services(lambda services: admin.add_accounts(services, [new]))
+    show([asdict(m) for m in made], as_json)
 
 
 @accounts.command("import")
@@ -217,8 +167,8 @@ def accounts_import(path: Path, as_json: Json = False) -> None:
             admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone") or "")
             for r in csv.DictReader(file)
         ]
-    made = _with_services(lambda services: admin.add_accounts(services, new))
-    _show([{"id": m.id, "name": m.name} for m in made], as_json)
+    made = with_services(lambda services: admin.add_accounts(services, new))
+    show([{"id": m.id, "name": m.name} for m in made], as_json)
 
 
 @clients.command("add")
@@ -230,7 +180,7 @@ def clients_add(
 ) -> None:
     """登记机构系统。Example: hub clients add lixia-police 370102-police --jwks keys.json"""
     found = json.loads(jwks.read_text())
-    _with_services(lambda services: admin.add_client(services, client_id, unit, found, scopes))
+    with_services(lambda services: admin.add_client(services, client_id, unit, found, scopes))
     out.print(f"已登记 {client_id}。Registered.")
 
 
@@ -239,80 +189,19 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
 
     @group.command("list", help=f"列出 List {noun}.")
     def listing(as_json: Json = False) -> None:
-        rows = _with_services(lambda services: services.database.fetch(admin.LIST[noun]))
-        _show([dict(row) for row in rows], as_json)
+        rows = with_services(lambda services: services.database.fetch(admin.LIST[noun]))
+        show([dict(row) for row in rows], as_json)
 
     if noun in admin.DISABLE:
 
         @group.command("disable", help="立即停用，不删除。Stop at once; nothing is deleted.")
         def disable(name: str) -> None:
-            _with_services(lambda services: admin.disable(services, noun, name))
+            with_services(lambda services: admin.disable(services, noun, name))
             out.print(f"已停用 {name}。Disabled.")
 
 
 for _noun, _shared in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions)):
     _add_shared(_noun, _shared)
-
-
-@policy.command("check")
-def policy_check(path: Annotated[Path | None, typer.Argument()] = None) -> None:
-    """检查规则文件，列出每个问题。Check a policy file; nothing is changed."""
-    try:
-        loaded = Policy.load(path or settings.current().policy)
-    except PolicyRefused as refused:
-        for problem in refused.problems:
-            err.print(problem, style="red", markup=False)
-        raise typer.Exit(1) from None
-    out.print(f"规则可用。Good: {len(loaded.rules.rows)} rules, version {loaded.version[:16]}")
-
-
-@policy.command("matrix")
-def policy_matrix(
-    format: Annotated[str, typer.Option(help="csv 每类一行；compact 每组事实一行，C M . 为明、遮、不开。")] = "compact",
-) -> None:
-    """打印全部规则的效果。Print what the whole policy does, for review."""
-    loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(matrix.COLUMNS if format == "csv" else ("unit_type", "role", "purpose", "facts", "outcomes"))
-    writer.writerows(matrix.rows(loaded) if format == "csv" else matrix.compact(loaded))
-
-
-@policy.command("explain")
-def policy_explain(
-    account: Annotated[UUID, typer.Option(help="账号编号。Account id (hub accounts list).")],
-    case: Annotated[UUID, typer.Option(help="个案编号。Case id.")],
-    purpose: Purpose = Purpose.case_handling,
-    as_json: Json = False,
-) -> None:
-    """说明某账号对某个案各类数据看到什么、为什么。Outcome, layer and rule for each category; itself logged."""
-
-    async def work(services: Services) -> list[dict[str, Any]]:
-        row = await services.database.fetchrow(ACCOUNT + " a.id = $1", account)
-        if row is None:
-            _fail("账号不存在。No such account.")
-        gate = Gate(services, subject_of(row), purpose)
-        bits = await gate.facts_of(case)
-        return [asdict(reason) for reason in matrix.explain(gate.table, bits)]
-
-    _show(_with_services(work), as_json)
-
-
-@key_commands.command("create")
-def keys_create() -> None:
-    """生成主密钥文件（0600），不覆盖已有。Make the master key file; keep a copy where the database is not."""
-    path = settings.current().key_file
-    try:
-        keys.create(path, demo=settings.current().demo)
-    except FileExistsError:
-        _fail(f"已存在，未改动。It exists and was left alone: {path}")
-    out.print(f"已生成 {path}。Created.")
-
-
-@key_commands.command("rotate")
-def keys_rotate() -> None:
-    """换主密钥并重包各案密钥；字段不动。Rotate the master key; only case keys are re-wrapped. Restart servers after."""
-    keys.rotate(settings.current().key_file)
-    count = _with_services(admin.rotate_keys)
-    out.print(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,11 @@ in time they go, sealed, to a file on this machine (fsynced), from which they ar
 """
 
 import asyncio
-import base64
-import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
-
-import orjson
 
 from hub import cases, clock
 from hub.audit.entry import Act
@@ -24,8 +20,10 @@ from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
 from hub.models.sealed import plain
-from hub.policies.gate import Gate, Services
+from hub.policies.gate import Gate
+from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
+from hub.spool import Spool, Spooled
 
 BATCH = 128
 SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -52,6 +50,9 @@ class Accepted:
     at: datetime
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
+
+    def spooled(self) -> Spooled:
+        return (self.values, self.kind, self.code_hash, self.secret_hash, self.at, self.record_id)
 
 
 def new_receipt() -> Receipt:
@@ -101,12 +102,12 @@ class Intake:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.spool = Spool(services.settings.spool, services.vault.misc)
         self._queue: list[tuple[Accepted, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self.services.settings.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._drain_for_ever())]
 
     async def stop(self) -> None:
@@ -164,7 +165,7 @@ class Intake:
             return None
         except (*FAILED, HubError):
             try:
-                await asyncio.to_thread(self._spool, batch)
+                await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
                 return None
             except OSError:
                 return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
@@ -249,22 +250,6 @@ class Intake:
             household = row["household"]
         return cases.new_target(vault, household, persons)
 
-    def _spool(self, batch: list[Accepted]) -> None:
-        """Append sealed lines and fsync, file and folder."""
-        folder = self.services.settings.spool
-        name = folder / f"{clock.micros()}-{os.getpid()}.sealed"
-        temporary = name.with_suffix(".part")
-        with temporary.open("wb") as file:
-            for a in batch:
-                raw = orjson.dumps([a.values, a.kind, a.code_hash.hex(), a.secret_hash.hex(), a.at, a.record_id])
-                file.write(base64.b64encode(self.services.vault.misc.seal(raw, b"spool")) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(name)
-        handle = os.open(folder, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
-
     async def _drain_for_ever(self) -> None:
         while True:
             await asyncio.sleep(DRAIN_SECONDS)
@@ -276,19 +261,9 @@ class Intake:
     async def drain(self) -> int:
         """File what the spool holds; each report once. Returns how many were filed."""
         filed = 0
-        for path in sorted(self.services.settings.spool.glob("*.sealed")):
-            for line in path.read_bytes().split():
-                raw = self.services.vault.misc.open(base64.b64decode(line), b"spool")
-                values, kind, code, secret, at, record_id = orjson.loads(raw)
-                accepted = Accepted(
-                    values,
-                    kind,
-                    bytes.fromhex(code),
-                    bytes.fromhex(secret),
-                    datetime.fromisoformat(at),
-                    UUID(record_id),
-                )
-                filed += await self._file_once(accepted)
+        for path in self.spool.files():
+            for a in self.spool.read(path):
+                filed += await self._file_once(Accepted(*a))
             path.unlink(missing_ok=True)
         return filed
 

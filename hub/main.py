@@ -18,7 +18,7 @@ from hub.db import Database
 from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
-from hub.policies.gate import Services
+from hub.policies.services import Services
 
 HEADERS = [
     (b"cache-control", b"no-store"),

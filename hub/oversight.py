@@ -1,6 +1,5 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from hub import clock, keys
+from hub import cursors, keys
 from hub.audit.entry import Act, bound_to
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, Unavailable
@@ -55,7 +54,8 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     draft.body |= {"query": _shape(filters), "count": len(rows)}
     await gate.services.committer.commit(draft)
     items = [_shown(gate, row) for row in rows]
-    after = _cursor(gate, rows[-1]) if len(rows) == filters.limit else None
+    last = rows[-1] if len(rows) == filters.limit else None
+    after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
     return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
 
 
@@ -93,7 +93,7 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
         if value := getattr(filters, name):
             add(f"l.{name} = {{0}}", value)
     if filters.cursor:
-        add("(l.at, l.w, l.n) < ({0}, {1}, {2})", *_read_cursor(gate, filters.cursor))
+        add("(l.at, l.w, l.n) < ({0}, {1}, {2})", *cursors.read(gate, "log", filters.cursor))
     return " AND ".join(clauses), args
 
 
@@ -134,21 +134,3 @@ def _shown(gate: Gate, row: Any) -> bytes:
     except keys.SealBroken:
         body = b"null"
     return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1] + b',"body":' + body + b"}"
-
-
-def _owner(gate: Gate) -> bytes:
-    return b"log|" + gate.subject.actor
-
-
-def _cursor(gate: Gate, row: Any) -> str:
-    raw = orjson.dumps([clock.to_micros(row["at"]), row["w"].hex, row["n"]])
-    return base64.urlsafe_b64encode(gate.services.vault.misc.seal(raw, _owner(gate))).decode()
-
-
-def _read_cursor(gate: Gate, cursor: str) -> tuple[datetime, UUID, int]:
-    try:
-        raw = gate.services.vault.misc.open(base64.urlsafe_b64decode(cursor.encode()), _owner(gate))
-        at, w, n = orjson.loads(raw)
-        return clock.from_micros(at), UUID(w), n
-    except (ValueError, keys.SealBroken):
-        raise BadRequest("翻页标记无效。", "The cursor is not valid for this caller.") from None

@@ -14,7 +14,8 @@ from argon2.exceptions import VerificationError
 from hub import clock
 from hub.audit.entry import Act
 from hub.errors import Unauthenticated
-from hub.policies.gate import Gate, Services, nobody
+from hub.policies.gate import Gate, nobody
+from hub.policies.services import Services
 from hub.policies.subject import Subject
 
 FAILURES_ALLOWED = 5

@@ -23,7 +23,7 @@ from hub import clock
 from hub.errors import HubError, Unauthenticated
 from hub.keys import public_jwk, thumbprint
 from hub.people import ACCOUNT, session_subject, subject_of
-from hub.policies.gate import Services
+from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
 
 SIZE_LIMIT = 8 * 1024

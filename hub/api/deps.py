@@ -7,7 +7,8 @@ from fastapi import Depends, Request
 from hub.api.auth import Tokens
 from hub.errors import BadRequest, Forbidden, Unauthenticated
 from hub.intake import Intake
-from hub.policies.gate import Gate, Services
+from hub.policies.gate import Gate
+from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Purpose
 
 PURPOSES = {purpose.value: purpose for purpose in Purpose}

@@ -11,7 +11,8 @@ from hub.api.deps import IntakeDep, ServicesDep
 from hub.api.records import check_length
 from hub.clock import text
 from hub.intake import ADDITION, REPORT, receipt_subject, reporter_gate
-from hub.policies.gate import Gate, Services
+from hub.policies.gate import Gate
+from hub.policies.services import Services
 
 router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
 Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位")]

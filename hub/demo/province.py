@@ -13,7 +13,7 @@ from typing import Any
 
 from hub import admin, keys
 from hub.models.values import DEMO_AREA, check_digit
-from hub.policies.gate import Services
+from hub.policies.services import Services
 
 CASES = Path(__file__).with_name("cases")
 TYPES = {

@@ -10,17 +10,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import keys
-from hub.audit.committer import Committer, Draft, insert_entry
+from hub.audit.committer import Draft, insert_entry
 from hub.audit.entry import GENESIS, Act
-from hub.db import Database, Row
+from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
-from hub.models.directory import Directory
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
 from hub.policies import facts
-from hub.policies.decide import CLEAR, MASKED, Decision, Policy, Table
+from hub.policies.decide import CLEAR, MASKED, Decision, Table
+from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
-from hub.settings import Settings
 
 CASE_COLUMNS = (
     "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
@@ -28,18 +27,6 @@ CASE_COLUMNS = (
 )
 RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.made_at, r.last_changed, r.changed"
 ROWS_PER_ENTRY = 90
-
-
-@dataclass(slots=True)
-class Services:
-    """What a process runs on. `policy` is swapped as one reference when a new one is loaded."""
-
-    settings: Settings
-    database: Database
-    vault: keys.Vault
-    committer: Committer
-    directory: Directory
-    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)

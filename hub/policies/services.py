@@ -1,0 +1,22 @@
+"""What a process runs on, made once at start and passed along; nothing in the hub is a global."""
+
+from dataclasses import dataclass
+
+from hub.audit.committer import Committer
+from hub.db import Database
+from hub.keys import Vault
+from hub.models.directory import Directory
+from hub.policies.decide import Policy
+from hub.settings import Settings
+
+
+@dataclass(slots=True)
+class Services:
+    """What a process runs on. `policy` is swapped as one reference when a new one is loaded."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    committer: Committer
+    directory: Directory
+    policy: Policy

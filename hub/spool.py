@@ -1,0 +1,49 @@
+"""The spool: reports that the database could not take in time, sealed, one file a batch, on this machine's disk."""
+
+import base64
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from hub import clock
+from hub.keys import Sealer
+
+Spooled = tuple[dict[str, Any], str, bytes, bytes, datetime, UUID]
+"""Values, kind, hashes of code and secret, time of acceptance, record id."""
+
+
+class Spool:
+    """`append` returns when the batch is on disk; files are read back in the order they were written."""
+
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
+        self.folder, self._sealer = folder, sealer
+
+    def append(self, batch: list[Spooled]) -> None:
+        """Write and fsync, the file and its folder. Raises `OSError` when the disk does not take it."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / f"{clock.micros()}-{os.getpid()}.sealed"
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            for values, kind, code, secret, at, record_id in batch:
+                raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
+                file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        handle = os.open(self.folder, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.sealed"))
+
+    def read(self, path: Path) -> Iterator[Spooled]:
+        for line in path.read_bytes().split():
+            raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
+            values, kind, code, secret, at, record_id = raw
+            yield values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)
