@@ -6,7 +6,7 @@ These verbs run from the `hub` command, on the machine, by its operator.
 import csv
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,34 +79,15 @@ class NewUnit:
 
 async def add_units(services: Services, units: Iterable[NewUnit]) -> int:
     """Add units, superiors first. A unit type must be one that the policy describes."""
-    directory, rows, paths = services.directory, [], {u.code: (u.id, u.path) for u in services.directory.codes.values()}
+    directory = services.directory
+    rows, paths = [], {u.code: (u.id, u.path) for u in directory.codes.values()}
     for unit in units:
-        region = unit.region.ljust(12, "0")
-        if not _CODE.match(unit.code):
-            raise _refuse(f"单位代码不合规：{unit.code}", f"bad unit code: {unit.code}")
-        if unit.type not in services.policy.rules.unit_types:
-            raise _refuse(f"政策中没有此单位类型：{unit.type}", f"no such unit type in the policy: {unit.type}")
-        if region not in directory.regions:
-            raise _refuse(f"区划代码不存在：{unit.region}", f"unknown region: {unit.region}")
-        if unit.parent and unit.parent not in paths:
-            raise _refuse(f"上级单位不存在：{unit.parent}", f"unknown superior: {unit.parent}")
+        _check_unit(services, unit, paths)
         parent, above = paths.get(unit.parent, (None, ""))
-        path = f"{above}/{unit.code}" if above else unit.code
+        path, region = (f"{above}/{unit.code}" if above else unit.code), unit.region.ljust(12, "0")
         paths[unit.code] = (uuid4(), path)
-        rows.append(
-            (
-                paths[unit.code][0],
-                unit.code,
-                unit.name,
-                unit.type,
-                region,
-                area(region),
-                parent,
-                path,
-                unit.latitude,
-                unit.longitude,
-            )
-        )
+        made = (paths[unit.code][0], unit.code, unit.name, unit.type, region, area(region), parent, path)
+        rows.append((*made, unit.latitude, unit.longitude))
     async with services.database.transaction() as connection:
         try:
             await connection.executemany(
@@ -119,6 +100,17 @@ async def add_units(services: Services, units: Iterable[NewUnit]) -> int:
         await _log(connection, services, "units add", count=len(rows))
     await directory.refresh()
     return len(rows)
+
+
+def _check_unit(services: Services, unit: NewUnit, known: Container[str]) -> None:
+    if not _CODE.match(unit.code):
+        raise _refuse(f"单位代码不合规：{unit.code}", f"bad unit code: {unit.code}")
+    if unit.type not in services.policy.rules.unit_types:
+        raise _refuse(f"政策中没有此单位类型：{unit.type}", f"no such unit type in the policy: {unit.type}")
+    if unit.region.ljust(12, "0") not in services.directory.regions:
+        raise _refuse(f"区划代码不存在：{unit.region}", f"unknown region: {unit.region}")
+    if unit.parent and unit.parent not in known:
+        raise _refuse(f"上级单位不存在：{unit.parent}", f"unknown superior: {unit.parent}")
 
 
 @dataclass(frozen=True, slots=True)

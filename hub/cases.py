@@ -125,51 +125,29 @@ def add_case(
     filing: Filing,
     effects: Effects,
     handler: UnitInfo,
-    *,
     region_code: str,
+    *,
     alert: bool = False,
     intake: bool = False,
     reporting: UUID | None = None,
-) -> str:
-    """A new case, with its household when no known person brings one; returns its number."""
+) -> None:
+    """A new case, with its household when no known person brings one."""
     household = target.household or uuid4()
     if target.household is None:
-        statement.insert("household", {"id": (household, "uuid"), "opened_at": (filing.at, "timestamptz")})
+        statement.insert("household", {"id": household, "opened_at": filing.at})
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
-    case_number = number(region_code, filing.at)
-    statement.insert(
-        "cases",
-        {
-            "id": (target.id, "uuid"),
-            "ref": (target.ref, "uuid"),
-            "number": (case_number, "text"),
-            "status": (effects.status or Status.open.value, "text"),
-            "stage": (effects.stage or Stage.handling.value, "text"),
-            "risk_level": (effects.risk_level or "unknown", "text"),
-            "region_code": (region_code, "text"),
-            "opened_at": (filing.at, "timestamptz"),
-            "touched_at": (filing.at, "timestamptz"),
-            "touched": ([filing.at] * len(CATEGORIES), "timestamptz[]"),
-            "handler_id": (handler.id, "uuid"),
-            "handler_path": (handler.path, "text"),
-            "handler_area": (handler.area, "text"),
-            "duty_unit_id": (handler.id if intake else None, "uuid"),
-            "reporting_unit_id": (reporting, "uuid"),
-            "intake_open": (intake, "bool"),
-            "alert_open": (alert, "bool"),
-            "relocated": (bool(effects.relocated), "bool"),
-            "household_id": (household, "uuid"),
-            "involved": (involved, "uuid[]"),
-            "referred": (effects.referred, "uuid[]"),
-            "named": (effects.named, "uuid[]"),
-            "acting": (effects.acting or [handler.id], "uuid[]"),
-            "kinds": ([effects.kind], "text[]"),
-            "party_keys": (conflict_keys(filing.parties), "bytea[]"),
-            "key_wrapped": (target.wrapped, "bytea"),
-            "key_id": (target.key_id, "text"),
-        },
-    )
-    return case_number
+    row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
+    row["region_code"] = region_code
+    row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
+    row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
+    row |= {"opened_at": filing.at, "touched_at": filing.at, "touched": [filing.at] * len(CATEGORIES)}
+    row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
+    row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
+    row |= {"reporting_unit_id": reporting, "household_id": household, "involved": involved}
+    row |= {"referred": effects.referred, "named": effects.named, "acting": effects.acting or [handler.id]}
+    row |= {"kinds": [effects.kind], "party_keys": conflict_keys(filing.parties)}
+    row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
+    statement.insert("cases", row)
 
 
 UPDATE = """

@@ -30,20 +30,11 @@ async def submit(
     """
     services, subject, kind = gate.services, gate.subject, type(fields).kind
     if not services.policy.may_write(subject.unit_type, kind):
-        await gate.refuse(
-            Forbidden("本类单位不提交此类记录。", "Units of your type do not submit this kind.", kind=kind)
-        )
+        await gate.refuse(Forbidden("本类单位不提交此类记录。", "Not a kind that your unit submits.", kind=kind))
     assert subject.unit_id is not None
     values = plain(fields)
-    filing = Filing(
-        kind,
-        values,
-        recognise(services.vault, values, kind),
-        clock.now(),
-        subject.unit_id,
-        subject.account_id,
-        subject.client_id,
-    )
+    parties, by = recognise(services.vault, values, kind), (subject.unit_id, subject.account_id, subject.client_id)
+    filing = Filing(kind, values, parties, clock.now(), *by)
     named = await _named_case(gate, case_number) if case_number else None
     key_hash = services.vault.lookup("idempotency", str(subject.unit_id), subject.client_id or "", idempotency_key)
     try:
@@ -56,15 +47,8 @@ async def submit(
             statement = Statement()
             _case_rows(gate, statement, filing, target)
             answer = {"id": str(filing.record_id), "case_id": str(target.id)}
-            statement.insert(
-                "idempotency_key",
-                {
-                    "key_hash": (key_hash, "bytea"),
-                    "digest": (digest, "bytea"),
-                    "answer": (orjson.dumps(answer).decode(), "text"),
-                    "at": (filing.at, "timestamptz"),
-                },
-            )
+            effect = {"key_hash": key_hash, "digest": digest, "answer": orjson.dumps(answer).decode(), "at": filing.at}
+            statement.insert("idempotency_key", effect)
             finish(statement, services.vault, gate.draft(Act.create), filing, target)
             await connection.execute(statement.text(), *statement.args)
     except HubError as error:
@@ -139,7 +123,7 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
         filing,
         effects,
         duty or handler,
-        region_code=region,
+        region,
         intake=secret_origin,
         reporting=subject.unit_id if secret_origin else None,
     )

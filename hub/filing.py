@@ -6,14 +6,18 @@ together, and a submission costs five round trips (begin, locks, look-up, write,
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy.dialects import postgresql
+from sqlmodel import SQLModel
+
 from hub import keys
-from hub.audit.committer import Draft, columns
+from hub.audit.committer import COLUMNS, Draft, columns
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
-from hub.models.sealed import split
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, split
 
 N = len(CATEGORIES)
 ROLES = ("victim", "respondent", "child", "reporter")
@@ -129,6 +133,16 @@ def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     return found
 
 
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@cache
+def column_types(table: str) -> dict[str, str]:
+    """SQL type by column, from the classes that declare the tables."""
+    columns = SQLModel.metadata.tables[table].columns
+    return {column.name: column.type.compile(dialect=DIALECT) for column in columns}
+
+
 class Statement:
     """A data-modifying statement put together from CTEs, with its arguments numbered as they come."""
 
@@ -140,10 +154,11 @@ class Statement:
         self.args.append(value)
         return f"${len(self.args)}" + (f"::{cast}" if cast else "")
 
-    def insert(self, table: str, values: dict[str, tuple[Any, str]], suffix: str = "") -> None:
-        """One row; `values` maps a column to its value and SQL type."""
-        places = ", ".join(self.arg(value, cast) for value, cast in values.values())
-        self.add(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places}) {suffix}")
+    def insert(self, table: str, values: dict[str, Any]) -> None:
+        """One row; the SQL types are those of the table's own columns."""
+        types = column_types(table)
+        places = ", ".join(self.arg(value, types[name]) for name, value in values.items())
+        self.add(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})")
 
     def add(self, sql: str) -> None:
         self.parts.append(sql)
@@ -163,36 +178,25 @@ def add_record(
 ) -> None:
     """The record version and its outbox row. Every sealed column is named, so the text stays the same."""
     made_at = filing.made_at or filing.at
-    values: dict[str, tuple[Any, str]] = {
-        "id": (filing.record_id, "uuid"),
-        "version": (filing.version, "int"),
-        "case_id": (target.id, "uuid"),
-        "kind": (filing.kind, "text"),
-        "unit_id": (filing.unit_id, "uuid"),
-        "account_id": (filing.account_id, "uuid"),
-        "client_id": (filing.client_id, "text"),
-        "at": (filing.at, "timestamptz"),
-        "made_at": (made_at, "timestamptz"),
-        "current": (True, "bool"),
-        "lead": (filing.lead, "bool"),
-        "changed": (changed, "smallint[]"),
-        "last_changed": (filing.last_changed, "smallint[]"),
-        "leaf_hash": (leaf_hash, "bytea"),
+    values: dict[str, Any] = {
+        "id": filing.record_id,
+        "version": filing.version,
+        "case_id": target.id,
+        "kind": filing.kind,
+        "unit_id": filing.unit_id,
+        "account_id": filing.account_id,
+        "client_id": filing.client_id,
+        "at": filing.at,
+        "made_at": made_at,
+        "current": True,
+        "lead": filing.lead,
+        "changed": changed,
+        "last_changed": filing.last_changed,
+        "leaf_hash": leaf_hash,
     }
-    for category in CATEGORIES:
-        for name in (f"c_{category}", f"m_{category}"):
-            values[name] = (sealed.get(name), "bytea")
-    statement.insert("record", values)
-    statement.insert(
-        "change",
-        {
-            "record_id": (filing.record_id, "uuid"),
-            "version": (filing.version, "int"),
-            "case_id": (target.id, "uuid"),
-            "categories": (changed, "smallint[]"),
-            "at": (made_at, "timestamptz"),
-        },
-    )
+    statement.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
+    outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
+    statement.insert("change", outbox | {"categories": changed, "at": made_at})
 
 
 def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
@@ -222,22 +226,6 @@ def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
     )
 
 
-ENTRY_TYPES = {
-    "w": "uuid",
-    "n": "bigint",
-    "at": "timestamptz",
-    "act": "text",
-    "purpose": "text",
-    "outcome": "text",
-    "status": "int",
-    "actor": "uuid",
-    "unit_id": "uuid",
-    "case_refs": "text::uuid[]",
-    "leaf": "bytea",
-    "body": "bytea",
-}
-
-
 def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
     """Record, parties, outbox and log entry, the entry on the record's own chain."""
     sealed, first = seal_fields(filing, target.key), filing.version == 1
@@ -247,9 +235,7 @@ def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing
     )
     add_record(statement, filing, target, sealed, changed, hashed)
     add_parties(statement, filing, target)
-    statement.insert(
-        "access_log", {name: (value, cast) for (name, cast), value in zip(ENTRY_TYPES.items(), row, strict=True)}
-    )
+    statement.insert("access_log", dict(zip(COLUMNS, row, strict=True)) | {"case_refs": draft.case_refs})
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:

@@ -15,7 +15,7 @@ from hub import cases, clock
 from hub.audit.entry import Act
 from hub.db import FAILED, Connection
 from hub.errors import HubError, NotFound, Unavailable
-from hub.filing import Filing, Statement, Target, finish, matching, recognise
+from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -50,6 +50,17 @@ class Accepted:
     at: datetime
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
+
+    def receipt(self, case_id: UUID) -> dict[str, Any]:
+        """The row by which the holder of the receipt finds the case."""
+        return {
+            "code_hash": self.code_hash,
+            "secret_hash": self.secret_hash,
+            "record_id": self.record_id,
+            "case_id": case_id,
+            "reporter_is_victim": bool(self.values.get("reporter_is_victim")),
+            "at": self.at,
+        }
 
     def spooled(self) -> Spooled:
         return (self.values, self.kind, self.code_hash, self.secret_hash, self.at, self.record_id)
@@ -192,44 +203,19 @@ class Intake:
         vault = services.vault
         subject = accepted.known or Subject(REPORTER, "reporter_receipt", unit_id=accepted.record_id)
         parties = recognise(vault, accepted.values, accepted.kind)
-        filing = Filing(
-            accepted.kind,
-            accepted.values,
-            parties,
-            accepted.at,
-            subject.unit_id or accepted.record_id,
-            record_id=accepted.record_id,
-        )
+        author = subject.unit_id or accepted.record_id
+        filing = Filing(accepted.kind, accepted.values, parties, accepted.at, author, record_id=accepted.record_id)
         effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
         target = await self._target(connection, accepted, filing)
         if target.new:
             handler, region = handler_for(services, accepted.values)
             filing.lead, effects.acting = True, [handler.id]
-            cases.add_case(statement, target, filing, effects, handler, region_code=region, alert=True, intake=True)
+            cases.add_case(statement, target, filing, effects, handler, region, alert=True, intake=True)
         else:
-            cases.touch_case(
-                statement,
-                target,
-                filing,
-                effects,
-                [],
-                handed_over=False,
-                answered=False,
-                new_record=True,
-                joins=False,
-            )
+            quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
+            cases.touch_case(statement, target, filing, effects, filled(filing), **quiet)
         if accepted.known is None:
-            statement.insert(
-                "receipt",
-                {
-                    "code_hash": (accepted.code_hash, "bytea"),
-                    "secret_hash": (accepted.secret_hash, "bytea"),
-                    "record_id": (accepted.record_id, "uuid"),
-                    "case_id": (target.id, "uuid"),
-                    "reporter_is_victim": (bool(accepted.values.get("reporter_is_victim")), "bool"),
-                    "at": (accepted.at, "timestamptz"),
-                },
-            )
+            statement.insert("receipt", accepted.receipt(target.id))
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
         finish(statement, vault, draft, filing, target)
         return statement

@@ -21,7 +21,7 @@ import uvicorn  # noqa: E402
 from hub import keys, migrations, settings  # noqa: E402
 from hub.embedded import Embedded, open_embedded  # noqa: E402
 from hub.main import create_app, open_services  # noqa: E402
-from hub.policies.gate import Services  # noqa: E402
+from hub.policies.services import Services  # noqa: E402
 from tests.world import World, populate  # noqa: E402
 
 

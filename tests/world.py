@@ -15,7 +15,7 @@ import pyotp
 from hub import admin, clock, keys
 from hub.demo.province import TYPES, demo_id_number, demo_phone
 from hub.demo.replay import ASSERTION, client_assertion
-from hub.policies.gate import Services
+from hub.policies.services import Services
 
 HOME, AWAY = "500113", "500112"
 _serial = itertools.count(1)

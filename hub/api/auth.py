@@ -125,6 +125,11 @@ def verify(token: str, keys: list[dict[str, Any]], *, audience: str, issuer: str
     return claims
 
 
+def sign(claims: dict[str, Any], pem: str, *, kid: str, typ: str) -> str:
+    """A compact JWS, ES256."""
+    return str(jwt.encode(claims, pem, algorithm="ES256", headers={"kid": kid, "typ": typ}))
+
+
 @dataclass(slots=True)
 class Known:
     """A verified access token: until when, for whom, and when its client was last looked up."""
@@ -167,21 +172,9 @@ class Tokens:
             raise TokenRefused("申请的权限范围超出登记。", "The scope asked for exceeds what is registered.")
         jkt = next(thumbprint(k) for k in client["jwks"]["keys"] if k.get("kid") == header["kid"])
         now, life = clock.seconds(), self.services.settings.token_life
-        token = jwt.encode(
-            {
-                "iss": self.issuer,
-                "sub": client["id"],
-                "aud": self.issuer,
-                "iat": now,
-                "exp": now + life,
-                "jti": secrets.token_hex(16),
-                "scope": " ".join(sorted(wanted)),
-                "cnf": {"jkt": jkt},
-            },
-            self.services.vault.signing_key,
-            algorithm="ES256",
-            headers={"kid": self.jwk["kid"], "typ": "at+jwt"},
-        )
+        claims = {"iss": self.issuer, "sub": client["id"], "aud": self.issuer, "iat": now, "exp": now + life}
+        claims |= {"jti": secrets.token_hex(16), "scope": " ".join(sorted(wanted)), "cnf": {"jkt": jkt}}
+        token = sign(claims, self.services.vault.signing_key, kid=self.jwk["kid"], typ="at+jwt")
         return {"access_token": token, "token_type": "Bearer", "expires_in": life, "scope": " ".join(sorted(wanted))}
 
     async def _client(self, client_id: str) -> Any:

@@ -46,6 +46,7 @@ class Draft:
 
 
 Columns = tuple[Any, ...]
+COLUMNS = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id", "case_refs", "leaf", "body")
 
 
 def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -> tuple[Columns, bytes]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from jose import jwt
 
+from hub.api.auth import sign
 from hub.demo.province import TYPES, Place, client_key, load_cases, people_of
 from hub.keys import public_jwk
 from hub.models.catalogue import KINDS
@@ -28,7 +28,7 @@ def client_assertion(client_id: str, pem: str, audience: str) -> str:
     """A `private_key_jwt` assertion (RFC 7523), good once, for one minute."""
     now = int(time.time())
     claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
-    return str(jwt.encode(claims, pem, algorithm="ES256", headers={"kid": public_jwk(pem)["kid"]}))
+    return sign(claims, pem, kid=public_jwk(pem)["kid"], typ="JWT")
 
 
 @dataclass(slots=True)

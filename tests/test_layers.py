@@ -1,0 +1,153 @@
+"""The house keeps its budget: file and function sizes, layers, cycles, single importers, one commit site."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "hub").rglob("*.py"))
+FILE_LIMIT, FUNCTION_LIMIT = 300, 40
+LEVELS = [
+    ["errors", "clock", "settings"],
+    ["keys", "db", "embedded", "spool", "migrations"],
+    ["models"],
+    ["audit"],
+    ["tables", "policies"],
+    ["cursors", "casework", "filing", "cases", "exchange", "attachments", "intake", "oversight", "people", "admin"],
+    ["api"],
+    ["main", "runtime", "demo", "console", "review", "cli"],
+]
+ONLY_IN = {
+    "casbin": {"hub/policies/decide.py"},
+    "jose": {"hub/api/auth.py"},
+    "cryptography": {"hub/keys.py"},
+    "asyncpg": {"hub/db.py"},
+}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, node
+            yield from ((f"{node.module}.{alias.name}", node) for alias in node.names)
+
+
+def trees() -> dict[str, ast.Module]:
+    return {module_of(path): ast.parse(path.read_text()) for path in SOURCES}
+
+
+def edges(found: dict[str, ast.Module]) -> dict[str, set[str]]:
+    return {
+        name: {target for target, _ in imports(tree) if target in found and target != name}
+        for name, tree in found.items()
+    }
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """A cycle among modules, or an empty list."""
+    done: set[str] = set()
+
+    def walk(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for target in sorted(graph[node]):
+            if found := walk(target, [*path, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(graph) if (found := walk(node, []))), [])
+
+
+def level(module: str) -> int:
+    part = module.split(".")[1] if "." in module else ""
+    return next((i for i, names in enumerate(LEVELS) if part in names), -1)
+
+
+def upward(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
+    return [(a, b) for a, targets in graph.items() for b in targets if "." in a and "." in b and level(a) < level(b)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_sizes(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= FILE_LIMIT
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno + 1 <= FUNCTION_LIMIT, node.name
+            nested = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not nested, f"{node.name} imports inside a function"
+
+
+def test_no_cycle_and_no_upward_import() -> None:
+    graph = edges(trees())
+    assert cycle(graph) == []
+    assert upward(graph) == []
+    assert all(level(name) >= 0 for name in graph if "." in name), "every module has a level"
+
+
+def test_the_checks_can_fail() -> None:
+    """Control: a planted cycle, a planted upward import."""
+    assert cycle({"hub.a": {"hub.b"}, "hub.b": {"hub.a"}}) == ["hub.a", "hub.b", "hub.a"]
+    assert upward({"hub.errors": {"hub.casework"}, "hub.casework": set()}) == [("hub.errors", "hub.casework")]
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_single_importers(package: str) -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if any(name.split(".")[0] == package for name, _ in imports(ast.parse(path.read_text())))
+    }
+    assert found == ONLY_IN[package]
+
+
+def calls(name: str) -> list[str]:
+    """Where an attribute of this name is called."""
+    return [
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+    ]
+
+
+def test_one_commit_site() -> None:
+    """`transaction.commit()` stands in one place; the log's committer has a verb of the same name."""
+    sites = [m for m in calls("commit") if m == "hub.db"]
+    assert len(sites) == 1
+
+
+def test_tickets_are_minted_by_the_committer_alone() -> None:
+    minted = [
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("keys.Ticket", "Ticket")
+    ]
+    assert minted == ["hub.audit.committer"]
+
+
+def test_records_are_read_through_the_gate_alone() -> None:
+    """SELECTs on `record` stand in the Gate's queries and in the writer that supersedes a version."""
+    allowed = {"hub.casework", "hub.exchange"}
+    reading = {
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and any(word in node.value for word in ("FROM record", "JOIN record"))
+    }
+    assert reading <= allowed | {"hub.policies.gate"}
