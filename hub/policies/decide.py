@@ -48,18 +48,19 @@ class Decision:
 
     @property
     def visible(self) -> bool:
-        return bool(self.granted)
+        return any(self.outcomes)
 
     def outcome(self, category: str) -> int:
         return self.outcomes[INDEX[category]]
 
 
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
+    """Masked `routine` is the case's status in words: of records it opens nothing."""
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
         f"{'c' if outcome == CLEAR else 'm'}_{category}"
         for category, outcome in zip(CATEGORIES, outcomes, strict=True)
-        if outcome
+        if outcome and (category, outcome) != ("routine", MASKED)
     )
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
     return Decision(

@@ -1,0 +1,187 @@
+"""The entry's form is RFC 8785 and RFC 6962, its chains have no gap: P2, P3 of the access log, over real traffic."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import unicodedata
+from collections import defaultdict
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub import keys
+from hub.audit.committer import Committer, Draft
+from hub.audit.entry import BODY_LIMIT, GENESIS, ORIGIN, Act, bound_to, canonical, leaf_bytes, leaf_hash
+from hub.policies.services import Services
+from tests import logbook
+from tests.world import World, call
+
+VECTORS = [
+    ({}, "{}"),
+    ({"b": 1, "a": 2, "A": 3, "a_": 4, "aa": 5}, '{"A":3,"a":2,"a_":4,"aa":5,"b":1}'),
+    ({"10": 1, "9": 2, "": 3}, '{"":3,"10":1,"9":2}'),
+    ({"o": {"z": [], "y": {}}, "l": [3, 1, [True, False]]}, '{"l":[3,1,[true,false]],"o":{"y":{},"z":[]}}'),
+    ({"s": '"\\/'}, '{"s":"\\"\\\\/"}'),
+    ({"s": "\b\t\n\f\r"}, '{"s":"\\b\\t\\n\\f\\r"}'),
+    ({"s": "\x00\x01\x0f\x1b\x1f"}, '{"s":"\\u0000\\u0001\\u000f\\u001b\\u001f"}'),
+    ({"s": "\x7f\x80\u2028\ufeff"}, '{"s":"\x7f\x80\u2028\ufeff"}'),
+    ({"s": "€$\u000f\nA'B\"\\\\\"/"}, '{"s":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'),
+    ({"s": "张三，重庆😀"}, '{"s":"张三，重庆😀"}'),
+    ({"s": "e\u0301 A\u030a"}, '{"s":"é Å"}'),
+    ({"s": "\u212b \uf900"}, '{"s":"Å 豈"}'),
+    ({"n": 0, "m": -1, "x": 2**53 - 1, "y": -(2**53) + 1}, '{"m":-1,"n":0,"x":9007199254740991,"y":-9007199254740991}'),
+    ({"t": True, "f": False, "n": None}, '{"f":false,"n":null,"t":true}'),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), VECTORS)
+def test_canonical_vectors(value: dict[str, Any], expected: str) -> None:
+    assert canonical(value) == expected.encode()
+
+
+def test_canonical_agrees_with_a_second_writer() -> None:
+    """Python's own `json`, sorted and normalised, writes the same bytes; unsorted (the control) it does not."""
+    value = {f"k{i * 7919 % 97}": [f"值{i}\u0301", i, {"b": i % 2 == 0, "a": "\n"}] for i in range(60)}
+    second = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert canonical(value) == unicodedata.normalize("NFC", second).encode()
+    assert canonical(value) != json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    "value", [{"n": 2**53}, {"n": -(2**53)}, {1: "x"}, {"s": "\ud800"}, {"a": {"b": object()}}, {"n": 1.5}]
+)
+def test_what_an_entry_may_not_hold(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        canonical(value)
+
+
+def test_body_limit() -> None:
+    room = BODY_LIMIT - len(b'{"s":""}')
+    assert len(canonical({"s": "x" * room})) == BODY_LIMIT
+    for text in ("x" * (room + 1), "字" * (room // 3 + 1)):
+        with pytest.raises(ValueError, match="8 KiB"):
+            canonical({"s": text})
+
+
+def test_leaf_commitment_and_hash() -> None:
+    """Leaf, commitment and hash recomputed with the standard library alone; one bit off (the control) differs."""
+    w, opening, text = UUID(int=7), bytes(range(32)), b'{"act":"read"}'
+    committed = hmac.new(opening, text, hashlib.sha256).digest()
+    assert keys.commitment(opening, text) == committed != keys.commitment(opening, text + b" ")
+    leaf = leaf_bytes(w, 3, b"\xff" * 32, 1_700_000_000_123_456, committed)
+    expected = {
+        "c": logbook.b64(committed),
+        "n": 3,
+        "o": ORIGIN,
+        "p": logbook.b64(b"\xff" * 32),
+        "t": 1_700_000_000_123_456,
+        "v": 1,
+        "w": w.hex,
+    }
+    assert leaf == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode() == canonical(expected)
+    assert 150 < len(leaf) < 256
+    assert leaf_hash(leaf) == hashlib.sha256(b"\0" + leaf).digest() != hashlib.sha256(leaf).digest()
+
+
+def chain_faults(rows: list[Any]) -> list[tuple[UUID, int]]:
+    """Where a chain has a gap, a wrong predecessor or a leaf that is not its row's."""
+    chains: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        chains[row["w"]].append(row)
+    faults = []
+    for w, chain in chains.items():
+        previous = GENESIS
+        for i, row in enumerate(sorted(chain, key=lambda r: r["n"]), 1):
+            leaf = logbook.leaf(row)
+            good = (leaf["w"], leaf["n"], leaf["p"]) == (w.hex, i, logbook.b64(previous)) and row["n"] == i
+            faults += [] if good and canonical(leaf) == bytes(row["leaf"]) else [(w, row["n"])]
+            previous = leaf_hash(row["leaf"])
+    return faults
+
+
+async def traffic(world: World) -> list[dict[str, str]]:
+    """Filing, reading, amending, being refused, all at once."""
+    police, hospital = await world.agency("police"), await world.agency("hospital")
+    made = await asyncio.gather(*(police.filed("police_call", call(content=f"第{i}次")) for i in range(8)))
+    reads = [police.get(f"/v1/cases/{m['case_id']}") for m in made for _ in range(4)]
+    denied = [hospital.get(f"/v1/cases/{m['case_id']}") for m in made]
+    answers = await asyncio.gather(*reads, *denied, police.get("/v1/cases"))
+    assert {a.status_code for a in answers} == {200, 404}
+    for version in range(3):
+        tag = (await police.get(f"/v1/records/{made[0]['id']}")).headers["etag"]
+        changed = await police.send(
+            "PATCH", f"/v1/records/{made[0]['id']}", json={"content": f"更正{version}"}, headers={"If-Match": tag}
+        )
+        assert changed.status_code == 204
+    return list(made)
+
+
+async def test_chains_over_real_traffic(world: World) -> None:
+    """Every chain in the log, writers' and records', counts 1..n and names its predecessor; bodies fit leaves."""
+    services = world.services
+    made = await traffic(world)
+    found = await logbook.rows(services)
+    assert len(found) > 60 and chain_faults(found) == []
+    for row in found:
+        if row["w"] in (services.committer.w, UUID(made[0]["id"])):
+            opening, text = await logbook.opened(services, row)
+            assert logbook.leaf(row)["c"] == logbook.b64(keys.commitment(opening, text))
+            assert canonical(json.loads(text)) == text and json.loads(text)["act"] == row["act"]
+    record = [row for row in found if row["w"] == UUID(made[0]["id"])]
+    assert [row["act"] for row in record] == ["create", "amend", "amend", "amend"]
+    last = await services.database.fetch(
+        "SELECT version, leaf_hash FROM record WHERE id = $1 ORDER BY version", UUID(made[0]["id"])
+    )
+    assert [bytes(r["leaf_hash"]) for r in last] == [leaf_hash(r["leaf"]) for r in record]
+
+
+async def test_chain_faults_are_seen(world: World) -> None:
+    """The control: one row dropped, moved, repeated or re-written in a good chain is a fault each time."""
+    await traffic(world)
+    good = await logbook.rows(world.services, "w = $1", world.services.committer.w)
+    assert chain_faults(good) == []
+    middle = len(good) // 2
+    assert chain_faults(good[:middle] + good[middle + 1 :])
+    assert chain_faults([*good, good[middle]])
+    for name, value in (("n", 10**6), ("leaf", good[middle]["leaf"].replace(b'"v":1', b'"v":2'))):
+        assert chain_faults([*good[:middle], dict(good[middle]) | {name: value}, *good[middle + 1 :]])
+
+
+async def test_a_body_opens_only_at_its_place(world: World) -> None:
+    await traffic(world)
+    row = (await logbook.rows(world.services, "w = $1 AND act = 'list'", world.services.committer.w))[0]
+    assert len(row["case_refs"]) != 1 and world.services.vault.log.open(row["body"], bound_to(row["w"], row["n"]))
+    for moved in (bound_to(row["w"], row["n"] + 1), bound_to(uuid4(), row["n"])):
+        with pytest.raises(keys.SealBroken):
+            world.services.vault.log.open(row["body"], moved)
+
+
+async def test_start_entry_closes_dead_writers(world: World) -> None:
+    """A dead process's chain is closed once, at its last entry; a living one's (the control) is not."""
+    services = world.services
+    dead = Committer(services.database, services.vault)
+    await dead.start()
+    for _ in range(5):
+        await dead.commit(Draft(Act.read, {"act": "read"}))
+    (last,) = await logbook.rows(services, "w = $1 AND n = 6", dead.w)
+    assert dead._task is not None and dead._connection is not None
+    dead._task.cancel()
+    dead._connection.terminate()
+    while await services.database.fetchrow(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint"
+        " = $1::bigint & x'ffffffffffffffff'::bigint",
+        int.from_bytes(dead.w.bytes[:8], "big", signed=True),
+    ):
+        await asyncio.sleep(0.02)
+    heirs = [Committer(services.database, services.vault) for _ in range(2)]
+    for heir in heirs:
+        await heir.start()
+    first, second = [(await logbook.rows(services, "w = $1 AND n = 1", heir.w))[0] for heir in heirs]
+    closes = [(await logbook.body(services, row))["closes"] for row in (first, second)]
+    assert {"w": dead.w.hex, "n": 6, "p": leaf_hash(last["leaf"]).hex()} in closes[0]
+    alive = {services.committer.w.hex, heirs[0].w.hex}
+    assert closes[1] == [] and alive.isdisjoint(close["w"] for close in closes[0])
+    for heir in heirs:
+        await heir.stop()
