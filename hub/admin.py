@@ -26,6 +26,7 @@ from hub.models.values import id_number_of
 from hub.policies.services import Services
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
+SCOPES = "cases:read records:write"
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -44,8 +45,12 @@ async def _log(connection: Connection, services: Services, command: str, **about
 
 async def import_regions(services: Services, path: Path = REGIONS) -> int:
     """Load divisions (`code,name,level,parent`); known codes are renamed, none is removed."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return await add_regions(services, list(csv.DictReader(file)))
+
+
+async def add_regions(services: Services, rows: list[dict[str, str]]) -> int:
+    """Add or rename divisions; a parent must be known or stand in the same list."""
     seen = {row["code"] for row in rows} | set(services.directory.regions)
     for number, row in enumerate(rows, 2):
         good = re.fullmatch(r"[0-9]{12}", row["code"] or "") and row["level"] in TIERS and row["name"]
@@ -54,7 +59,8 @@ async def import_regions(services: Services, path: Path = REGIONS) -> int:
     columns = [[row[name] for row in rows] for name in ("code", "name", "level", "parent")]
     async with services.database.transaction() as connection:
         await connection.execute(
-            "INSERT INTO region SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])"
+            "INSERT INTO region (code, name, level, parent)"
+            " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])"
             " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, level = EXCLUDED.level,"
             " parent = EXCLUDED.parent WHERE region.name <> EXCLUDED.name",
             *columns,
@@ -245,6 +251,7 @@ def _check_jwks(jwks: dict[str, Any]) -> None:
 DISABLE = {
     "accounts": "UPDATE account SET disabled_at = $2, rev = rev + 1 WHERE id::text = $1 OR login = $1 RETURNING id",
     "units": "UPDATE unit SET disabled_at = $2 WHERE code = $1 RETURNING id",
+    "regions": "UPDATE region SET disabled_at = $2 WHERE code = $1 RETURNING code",
     "clients": "UPDATE client SET disabled_at = $2, rev = rev + 1 WHERE id = $1 RETURNING id",
 }
 LIST = {
@@ -253,7 +260,7 @@ LIST = {
     "units": "SELECT code, name, type, region_code, path, disabled_at FROM unit ORDER BY path",
     "clients": "SELECT k.id, u.code AS unit, k.scopes, k.disabled_at FROM client k JOIN unit u ON u.id = k.unit_id"
     " ORDER BY k.id",
-    "regions": "SELECT code, name, level, parent FROM region ORDER BY code",
+    "regions": "SELECT code, name, level, parent, disabled_at FROM region ORDER BY code",
 }
 
 

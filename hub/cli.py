@@ -16,6 +16,7 @@ from hub.console import STARTING, Json, fail, out, show, with_services
 from hub.demo.run import demo as run_demo
 from hub.intake import Intake
 from hub.main import create_app
+from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.review import key_commands, policy
 from hub.runtime import with_database, with_key
@@ -129,6 +130,38 @@ def regions_import(
     out.print(f"已导入 {count} 条区划。Imported {count} divisions.")
 
 
+@regions.command("add")
+def regions_add(
+    code: Annotated[str, typer.Argument(help="12位代码。12 digits.")],
+    name: str,
+    level: Annotated[str, typer.Option(help="province city county township community")],
+    parent: Annotated[str, typer.Option(help="上级代码。Code of the division above.")] = "",
+) -> None:
+    """增加一条区划。Add one division, or rename it."""
+    row = {"code": code, "name": name, "level": level, "parent": parent}
+    with_services(lambda services: admin.add_regions(services, [row]))
+    out.print(f"已增加区划 {code}。Added.")
+
+
+@units.command("import")
+def units_import(path: Path) -> None:
+    """批量导入，CSV 列：code,name,type,region,parent,latitude,longitude（上级在前）。Superiors first."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        new = [
+            admin.NewUnit(
+                r["code"],
+                r["name"],
+                r["type"],
+                r["region"],
+                r.get("parent") or "",
+                *(float(r[n]) if r.get(n) else None for n in ("latitude", "longitude")),
+            )
+            for r in csv.DictReader(file)
+        ]
+    count = with_services(lambda services: admin.add_units(services, new))
+    out.print(f"已导入 {count} 个单位。Imported {count} units.")
+
+
 @units.command("add")
 def units_add(
     code: str,
@@ -176,12 +209,25 @@ def clients_add(
     client_id: str,
     unit: str,
     jwks: Annotated[Path, typer.Option(help="公钥文件（JWKS，P-256，每个含 kid）。Public keys.")],
-    scopes: str = "cases:read records:write",
+    scopes: str = admin.SCOPES,
 ) -> None:
     """登记机构系统。Example: hub clients add lixia-police 370102-police --jwks keys.json"""
     found = json.loads(jwks.read_text())
     with_services(lambda services: admin.add_client(services, client_id, unit, found, scopes))
     out.print(f"已登记 {client_id}。Registered.")
+
+
+@clients.command("import")
+def clients_import(path: Annotated[Path, typer.Argument(help='JSON：[{"id","unit","jwks","scopes"}]')]) -> None:
+    """批量登记机构系统。Register several systems from one JSON file."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+
+    async def work(services: Services) -> None:
+        for c in found:
+            await admin.add_client(services, c["id"], c["unit"], c["jwks"], c.get("scopes", admin.SCOPES))
+
+    with_services(work)
+    out.print(f"已登记 {len(found)} 个机构系统。Registered {len(found)}.")
 
 
 def _add_shared(noun: str, group: typer.Typer) -> None:
@@ -202,6 +248,17 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
 
 for _noun, _shared in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions)):
     _add_shared(_noun, _shared)
+
+
+@app.command("catalogue")
+def print_catalogue(as_json: Json = False) -> None:
+    """数据目录：各类记录的字段与类别，由类定义得出。Kinds, fields and categories, derived from the classes."""
+    rows = [
+        {"kind": kind, "title": model.title, "field": f.name, "名称": f.title, "category": f.category}
+        for kind, model in KINDS.items()
+        for f in fields_of(model)
+    ]
+    show(rows, as_json)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The application: services of one process, routers, headers, OpenAPI."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.policies.services import Services
 
+DIRECTORY_SECONDS = 5.0
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -99,7 +101,9 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.intake = Intake(services)
         await app.state.intake.start()
+        following = asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))
         yield
+        following.cancel()
         await app.state.intake.stop()
         await services.committer.stop()
         await services.database.close()

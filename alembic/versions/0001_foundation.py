@@ -90,6 +90,7 @@ def upgrade() -> None:
     sa.Column('name', AutoString(), nullable=False),
     sa.Column('level', AutoString(), nullable=False),
     sa.Column('parent', AutoString(), nullable=False),
+    sa.Column('disabled_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('code')
     )
     op.create_table('spent_assertion',

@@ -233,6 +233,8 @@ class Tokens:
             raise Unauthenticated
         if now - known.looked_up >= FRESH_SECONDS:
             known.row, known.looked_up = await self._client(known.client_id), now
+            if known.row is not None and known.row["unit_id"] not in self.services.directory.units:
+                await self.services.directory.refresh()
         if known.row is None or known.jkt not in [thumbprint(k) for k in known.row["jwks"]["keys"]]:
             raise Unauthenticated
         return known

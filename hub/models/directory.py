@@ -1,9 +1,12 @@
 """Names and places that answers need beside case data: units and regions, held in memory."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 from hub.db import Database
+from hub.errors import HubError
 from hub.models.region import area
 
 
@@ -36,22 +39,38 @@ class Directory:
         self.codes: dict[str, UnitInfo] = {}
         self.regions: dict[str, str] = {}
         self._by_name: dict[str, list[str]] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
 
     async def refresh(self) -> None:
+        """Load what has changed. Rows are only ever added or disabled, so two counts tell."""
+        for table, load in (("unit", self._load_units), ("region", self._load_regions)):
+            row = await self._database.fetchrow(f"SELECT count(*) AS all, count(disabled_at) AS off FROM {table}")
+            if row is not None and self._seen.get(table) != tuple(row):
+                await load()
+                self._seen[table] = tuple(row)
+
+    async def follow(self, seconds: float) -> None:
+        """Refresh for ever: another process may add units."""
+        while True:
+            await asyncio.sleep(seconds)
+            with suppress(HubError):
+                await self.refresh()
+
+    async def _load_units(self) -> None:
         rows = await self._database.fetch(
             "SELECT id, code, name, type, region_code, area, path, latitude, longitude, on_duty,"
             " disabled_at IS NULL AS active FROM unit"
         )
         self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
         self.codes = {unit.code: unit for unit in self.units.values()}
-        count = await self._database.fetchrow("SELECT count(*) AS n FROM region")
-        if count is not None and count["n"] != len(self.regions):
-            rows = await self._database.fetch("SELECT code, name FROM region")
-            self.regions = {row["code"]: row["name"] for row in rows}
-            self._by_name = {}
-            for code, name in self.regions.items():
-                if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
-                    self._by_name.setdefault(name, []).append(code)
+
+    async def _load_regions(self) -> None:
+        rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
+        self.regions = {row["code"]: row["name"] for row in rows}
+        self._by_name = {}
+        for code, name in self.regions.items():
+            if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
+                self._by_name.setdefault(name, []).append(code)
 
     def shown(self, unit_id: UUID) -> dict[str, str] | None:
         unit = self.units.get(unit_id)

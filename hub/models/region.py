@@ -1,5 +1,8 @@
 """Administrative divisions: GB/T 2260 codes padded to the 12-digit statistical form."""
 
+from datetime import datetime
+
+from sqlalchemy import Column, DateTime
 from sqlmodel import Field, SQLModel
 
 TIERS = {"province": 2, "city": 4, "county": 6, "township": 9, "community": 12}
@@ -11,6 +14,7 @@ class Region(SQLModel, table=True):
     name: str
     level: str
     parent: str = ""
+    disabled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 def area(code: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from hub.models.catalogue import ANONYMOUS, KINDS
+from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
 from hub.models.fields import INDEX
@@ -49,14 +49,11 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
     return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1]
 
 
-def record_head(row: Row, directory: Directory, *, authored: bool, origin_known: bool) -> dict[str, Any]:
-    """Identity of a record. Whoever may not learn its origin sees an anonymous report."""
-    head: dict[str, Any] = {"id": str(row["id"]), "case_id": str(row["case_id"])}
-    if authored or origin_known:
-        head |= {"kind": row["kind"], "title": KINDS[row["kind"]].title, "unit": directory.shown(row["unit_id"])}
-    else:
-        head |= {"kind": ANONYMOUS, "title": KINDS[ANONYMOUS].title, "unit": None}
-    return head | {"at": row["at"], "authored": authored}
+def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> dict[str, Any]:
+    """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit."""
+    unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
+    head = {"id": str(row["id"]), "case_id": str(row["case_id"]), "kind": kind, "title": KINDS[kind].title}
+    return head | {"unit": unit, "at": row["at"], "authored": authored}
 
 
 def close_record(head: dict[str, Any], members: bytes, tail: bytes = b"") -> bytes:

@@ -17,7 +17,8 @@ import orjson
 
 from hub.models.fields import CATEGORIES, INDEX
 from hub.policies import facts
-from hub.policies.rules import ANY, MODEL, OUTCOMES, Rule, Rules, read
+from hub.policies.rules import ANY, DIRECTIVES, MODEL, OUTCOMES, Rule, Rules, read
+from hub.policies.subject import PURPOSES, REPORTER, REPORTER_ROLES, ROLES
 
 WITHHELD, MASKED, CLEAR = range(3)
 N = len(CATEGORIES)
@@ -137,7 +138,7 @@ class Table:
         self.judge, self.who = judge, who
         self._memo: dict[int, Decision] = {}
         self.statements: dict[str, str] = {}
-        passes = judge.allows("hard", *who, "-", "-", "-")
+        passes = self._exists() and judge.allows("hard", *who, "-", "-", "-")
         self.hard = 0 if passes else ~0
         for name in facts.NAMES:
             if judge.slice("hard", *who, name) and not judge.allows("hard", *who, name, "-", "-"):
@@ -146,11 +147,17 @@ class Table:
         self.directive = {
             f: tuple(CLEAR if judge.allows("directive", *who, f, c, "-") else WITHHELD for c in CATEGORIES)
             for f in facts.NAMES
-            if any(r.layer == "directive" and r.fact == f for r in judge.rules.rows)
+            if f in DIRECTIVES or any(r.layer == "directive" and r.fact == f for r in judge.rules.rows)
         }
         self.ceiling = self._row("ceiling", "-")
         self.purpose_any = judge.allows("purpose", *who, "-", "-", "-")
         self.purpose_facts = tuple(f for f in facts.NAMES if judge.allows("purpose", *who, f, "-", "-"))
+
+    def _exists(self) -> bool:
+        """Known words only, and a reporter's roles only for reporters; whoever else asks passes nowhere."""
+        unit_type, role, purpose = self.who
+        known = unit_type in self.judge.rules.unit_types and role in ROLES and purpose in PURPOSES
+        return known and (unit_type == REPORTER) == (role in REPORTER_ROLES)
 
     def _row(self, layer: str, fact: str) -> tuple[int, ...]:
         return tuple(self.judge.best(layer, self.who, fact, c) for c in CATEGORIES)
@@ -162,6 +169,8 @@ class Table:
 
     def decide(self, bits: int) -> Decision:
         """The decision for the facts that hold. Anything unknown is withheld."""
+        if type(bits) is not int or bits < 0 or bits >> len(facts.NAMES):
+            return _decision((), NOTHING, ())
         found = self._memo.get(bits)
         if found is None:
             names = facts.true_in(bits)
@@ -170,9 +179,7 @@ class Table:
         return found
 
     def _least(self, bits: int, names: tuple[str, ...]) -> tuple[int, ...]:
-        if not isinstance(bits, int) or isinstance(bits, bool) or bits >> len(facts.NAMES) or self.hard & bits:
-            return NOTHING
-        if self.hard < 0 or not (self.purpose_any or any(f in self.purpose_facts for f in names)):
+        if self.hard < 0 or self.hard & bits or not (self.purpose_any or any(f in self.purpose_facts for f in names)):
             return NOTHING
         return tuple(
             min(

@@ -20,7 +20,7 @@ PARAMETERS = (
 )
 
 _INVOLVED = "c.involved @> ARRAY[{unit}]"
-_IN_AREA = "starts_with(c.region_code, {area})"
+_IN_AREA = "{area} <> '' AND starts_with(c.region_code, {area})"
 _REFERRED = "c.referred @> ARRAY[{unit}]"
 _NAMED = "c.named @> ARRAY[{unit}]"
 _SUPERIOR = (

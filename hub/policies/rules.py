@@ -3,7 +3,6 @@
 A line is `p, id, layer, unit_type, role, purpose, fact, category, outcome, effect`; `*` means any.
 """
 
-import csv
 import hashlib
 import re
 from collections import Counter
@@ -20,9 +19,18 @@ ANY = "*"
 LAYERS = ("hard", "directive", "matrix", "purpose", "ceiling", "write")
 OUTCOMES = ("withheld", "masked", "clear")
 HARD_FACTS = ("party_conflict", "suspended", "sealed")
+DIRECTIVES = ("relocated",)
+"""Facts that withhold, whatever the policy says, all categories that no line allows."""
 ADMINS = ("auditor", "policy_admin", "sysadmin")
 MODEL = Path(__file__).with_name("model.conf")
 _WORD = re.compile(r"[a-z][a-z0-9_.]*\Z")
+_UNREAD = {
+    "hard": ("category",),
+    "purpose": ("category",),
+    "ceiling": ("fact",),
+    "write": ("role", "purpose", "fact"),
+}
+"""Columns that a layer does not look at: a word there would narrow nothing, so it is refused."""
 _CATEGORY_NAMES = tuple(c.value for c in CATEGORIES)
 
 
@@ -98,10 +106,10 @@ def parse(text: str) -> tuple[list[Rule], list[str]]:
     """Lines to rules; a line that is neither comment, blank nor a well-formed rule is a problem."""
     rows: list[Rule] = []
     problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        cells = [cell.strip() for cell in next(csv.reader([line]))]
+        cells = [cell.strip(" \t\r") for cell in line.split(",")]
         if len(cells) != 10 or cells[0] != "p":
             problems.append(f"第{number}行应有10列并以p开头 / line {number}: 10 columns beginning with p")
             continue
@@ -131,6 +139,9 @@ def _words(rule: Rule) -> Iterable[str]:
             yield f"{column} 列未知 / unknown {column} {word!r}"
     if rule.unit_type != ANY and not _WORD.match(rule.unit_type):
         yield f"unit_type 列不合规 / bad unit_type {rule.unit_type!r}"
+    for column in _UNREAD.get(rule.layer, ()):
+        if getattr(rule, column) != ANY:
+            yield f"{rule.layer} 不看 {column} 列，须为 * / {rule.layer} does not read {column}: it must be *"
     if rule.layer in ("matrix", "directive") and ANY in (rule.fact, rule.category):
         yield f"{rule.layer} 须写明事实与类别 / {rule.layer} must name fact and category"
     if rule.layer in ("ceiling", "purpose") and rule.purpose == ANY:
@@ -175,6 +186,11 @@ def _missing(rows: list[Rule]) -> Iterable[str]:
                 yield f"缺少目的上限 / missing ceiling {purpose} x {category}"
         if not any(r.layer == "purpose" and r.purpose == purpose for r in rows):
             yield f"无人可陈述目的 / nobody may state {purpose}"
+    directed = {(r.fact, r.category) for r in rows if r.layer == "directive"}
+    for fact in sorted({f for f, _ in directed} | set(DIRECTIVES)):
+        for category in _CATEGORY_NAMES:
+            if (fact, category) not in directed:
+                yield f"缺少指令 / missing directive {fact} x {category}"
     for category in _CATEGORY_NAMES:
         if ("matrix", ANY, ANY, ANY, "authored", category) not in have:
             yield f"缺少自报格 / missing cell authored x {category}"

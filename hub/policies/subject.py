@@ -40,6 +40,9 @@ class Purpose(StrEnum):
     own_report = "own_report", "查询本人报案"
 
 
+PURPOSES = frozenset(purpose.value for purpose in Purpose)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The authenticated caller: a person's session, an agency system (for a person or for itself), or the
