@@ -16,7 +16,8 @@ from hub.audit.entry import GENESIS, Act
 from hub.casework import find_record
 from hub.errors import BadRequest, Forbidden, NotFound, TooLarge, UnsupportedType
 from hub.policies.decide import CLEAR
-from hub.policies.gate import Gate, Seen
+from hub.policies.gate import Gate
+from hub.policies.query import Seen
 
 CHUNK = 256 * 1024
 ACCEPTED = {

@@ -16,7 +16,8 @@ from hub.models.fields import INDEX
 from hub.models.region import area
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Decision
-from hub.policies.gate import Gate, Query, Seen
+from hub.policies.gate import Gate
+from hub.policies.query import Query, Seen
 
 A = facts.FIRST_FREE
 OWN_KINDS = (
@@ -146,11 +147,11 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         clauses.append(f"(c.opened_at, c.id) < (${A + len(args)}, ${A + len(args) + 1})")
         args, name = [*args, opened, last], name + ":after"
     query = Query(
-        f"cases:{name}:{filters.limit}",
+        f"cases:{name}",
         " AND ".join(clauses),
-        tuple(args),
+        (*args, filters.limit),
         join="JOIN record r ON r.case_id = c.id AND r.current AND r.lead",
-        tail=f"ORDER BY c.opened_at DESC, c.id DESC LIMIT {filters.limit}",
+        tail=f"ORDER BY c.opened_at DESC, c.id DESC LIMIT ${A + len(args)}",
         listed=True,
         extra=_extra(gate),
     )

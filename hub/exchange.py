@@ -17,7 +17,8 @@ from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
 from hub.models.fields import INDEX
 from hub.models.sealed import plain
-from hub.policies.gate import Gate, Seen
+from hub.policies.gate import Gate
+from hub.policies.query import Seen
 
 
 async def submit(

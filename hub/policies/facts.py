@@ -53,10 +53,10 @@ FACTS: dict[str, str] = {
     "relocated": "c.relocated",
     # Court or minor's record sealed by another unit.
     "sealed": "c.sealed_by IS NOT NULL AND c.sealed_by IS DISTINCT FROM {unit}",
-    # The person asking shares an id number or phone with a party.
-    "party_conflict": "c.party_keys && {person_keys}",
-    # Unit, account or client was disabled or changed since the caller was authenticated.
-    "suspended": "{is_unit} AND NOT ("
+    # The person asking shares an id number or phone with a party, or has none to compare.
+    "party_conflict": "c.party_keys && {person_keys} OR {account} IS NOT NULL AND cardinality({person_keys}) = 0",
+    # Unit, account or client was disabled or changed since the caller was authenticated, or is not stated.
+    "suspended": "{is_unit} AND NOT (({account} IS NOT NULL OR {role} = 'system' AND {client} IS NOT NULL) AND "
     "EXISTS (SELECT FROM unit s WHERE s.id = {unit} AND s.disabled_at IS NULL)"
     " AND ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
     " AND s.rev = {account_rev} AND s.disabled_at IS NULL))"

@@ -5,7 +5,7 @@ only then, against the release ticket, are the granted columns opened. There is 
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,44 +15,11 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
 from hub.policies import facts
-from hub.policies.decide import CLEAR, MASKED, Decision, Table
+from hub.policies.decide import CLEAR, Table
+from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
-
-CASE_COLUMNS = (
-    "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
-    " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
-)
-RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.made_at, r.last_changed, r.changed"
-ROWS_PER_ENTRY = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to read: SQL after FROM, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
-
-    `records` joins record rows; `listed` leaves `refuge` out, as in every list, export and feed.
-    """
-
-    name: str
-    where: str
-    args: tuple[Any, ...] = ()
-    records: bool = True
-    join: str = "JOIN record r ON r.case_id = c.id AND r.current"
-    tail: str = ""
-    listed: bool = False
-    extra: str = ""
-
-
-@dataclass(slots=True)
-class Seen:
-    """One row that the caller may see: its decision and the opened members, joined, without braces."""
-
-    row: Row
-    decision: Decision
-    members: bytes = b""
 
 
 @dataclass(slots=True)
@@ -62,7 +29,6 @@ class Gate:
     services: Services
     subject: Subject
     purpose: Purpose | None
-    entered: bool = field(default=False)
 
     @property
     def table(self) -> Table:
@@ -90,8 +56,9 @@ class Gate:
 
         Raises `NotFound` when `single` and nothing is visible: absent, forbidden and conflict alike.
         """
-        rows = await self.services.database.fetch(self._sql(query), *self.subject.parameters(), *query.args)
         table = self.table
+        sql = statement(table, query)
+        rows = await self.services.database.fetch(sql, *self.subject.parameters(), *query.args)
         seen: list[Seen] = []
         denied: list[Seen] = []
         for row in rows:
@@ -103,32 +70,12 @@ class Gate:
                 missing = NotFound()
                 missing.entered = True
                 raise missing
-        tickets = await self._enter(act, query, seen)
-        for i, item in enumerate(seen):
-            self._open(item, tickets[i // ROWS_PER_ENTRY], query)
+        chunks = list(entries_of(seen)) or [[]]
+        commits = (self.services.committer.commit(self._draft(act, query, chunk)) for chunk in chunks)
+        for chunk, ticket in zip(chunks, await asyncio.gather(*commits), strict=True):
+            for item in chunk:
+                self._open(item, ticket, query)
         return seen
-
-    def _sql(self, query: Query) -> str:
-        table = self.table
-        known: dict[str, str] = table.statements
-        text = known.get(query.name)
-        if text is None:
-            columns = [f"{facts.mask(records=query.records)} AS facts", CASE_COLUMNS]
-            if query.records:
-                columns += [RECORD_COLUMNS, *_fetched(table, query)]
-            columns += [query.extra] if query.extra else []
-            text = known[query.name] = (
-                f"SELECT {', '.join(columns)} FROM cases c {query.join if query.records else ''}"
-                f" WHERE {query.where} {query.tail}"
-            )
-        return text
-
-    async def _enter(self, act: Act, query: Query, seen: list[Seen]) -> list[keys.Ticket]:
-        """One durable entry per 90 rows (an entry holds 8 KiB); an empty answer is an entry too."""
-        chunks = [seen[i : i + ROWS_PER_ENTRY] for i in range(0, len(seen), ROWS_PER_ENTRY)] or [[]]
-        return await asyncio.gather(
-            *(self.services.committer.commit(self._draft(act, query, chunk)) for chunk in chunks)
-        )
 
     def _draft(self, act: Act, query: Query, seen: list[Seen]) -> Draft:
         draft = self.draft(act)
@@ -183,7 +130,6 @@ class Gate:
         }
         purpose = self.purpose.value if self.purpose else ""
         body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
-        self.entered = True
         return Draft(
             act,
             body,
@@ -275,19 +221,6 @@ class Gate:
             "count": len(files),
         }
         return await self.services.committer.commit(draft)
-
-
-def _fetched(table: Table, query: Query) -> list[str]:
-    """Sealed columns worth fetching; what only an author may see is fetched only for its author."""
-    names = []
-    for i, (most, foreign) in enumerate(zip(table.reachable, table.reachable_by_others, strict=True)):
-        if not most or (CATEGORIES[i] == "refuge" and query.listed):
-            continue
-        mine = f"CASE WHEN {facts.sql('authored', records=True)} THEN r.{{0}} END AS {{0}}"
-        if most == CLEAR:
-            names.append((mine if foreign < CLEAR else "r.{0}").format(CLEAR_COLUMNS[i]))
-        names.append((mine if foreign < MASKED else "r.{0}").format(MASKED_COLUMNS[i]))
-    return names
 
 
 def nobody(services: Services) -> Gate:

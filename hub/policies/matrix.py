@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hub.models.fields import CATEGORIES
+from hub.models.fields import CATEGORIES, INDEX
 from hub.policies import facts
-from hub.policies.decide import CLEAR, WITHHELD, Policy, Table
-from hub.policies.rules import OUTCOMES
+from hub.policies.decide import WITHHELD, Policy, Table
+from hub.policies.rules import ANY, OUTCOMES
 from hub.policies.subject import ROLES, Purpose
 
 COLUMNS = ("unit_type", "role", "purpose", "facts", "category", "outcome")
@@ -14,6 +14,8 @@ _WITH_INVOLVED = ("authored", "emergency", "relocated", "referred_in", "party_co
 PAIRS = (*(("involved", other) for other in _WITH_INVOLVED), ("territorial", "emergency"))
 FACT_SETS: tuple[tuple[str, ...], ...] = ((), *((name,) for name in facts.NAMES), *PAIRS)
 _LETTERS = ".MC"
+NO_RULE = "（无规则 no rule）"
+"""Named where a layer withholds because no line allows."""
 
 
 def bits_of(names: Iterable[str]) -> int:
@@ -67,21 +69,24 @@ def explain(table: Table, bits: int) -> list[Reason]:
 
 
 def _reason(table: Table, names: tuple[str, ...], category: str, outcome: int) -> tuple[str, str]:
-    judge, who = table.judge, table.who
-    i = [c.value for c in CATEGORIES].index(category)
-    for name in ("-", *names):
-        denies = [r.id for r in judge.slice("hard", *who, name) if r.effect == "deny"]
-        if denies:
-            return "hard", denies[0]
-    if table.hard < 0:
-        return "hard", "hard.role"
-    matrix = max((table.matrix[f][i] for f in names), default=WITHHELD)
-    directive = min((table.directive[f][i] for f in names if f in table.directive), default=CLEAR)
+    judge, who, i = table.judge, table.who, INDEX[category]
+    denied = next((d for name in ("-", *names) if (d := _deny(table, "hard", name, "-"))), "")
+    if denied or table.hard < 0:
+        return "hard", denied or NO_RULE
     if not (table.purpose_any or set(names) & set(table.purpose_facts)):
-        return "purpose", f"purpose.{who[2]}"
-    if directive == outcome < min(matrix, table.ceiling[i]):
-        return "directive", next(f"directive.{f}.{category}" for f in names if f in table.directive)
+        return "purpose", next((d for name in ("-", *names) if (d := _deny(table, "purpose", name, "-"))), NO_RULE)
+    matrix = max((table.matrix[f][i] for f in names), default=WITHHELD)
+    open_else = min(matrix, table.ceiling[i])
+    barring = next((f for f in names if f in table.directive and table.directive[f][i] < open_else), "")
+    if barring:
+        return "directive", _deny(table, "directive", barring, category) or NO_RULE
     if table.ceiling[i] == outcome < matrix:
-        return "ceiling", judge.rule_of("ceiling", who, "-", category, OUTCOMES[outcome])
-    best = next((f for f in names if table.matrix[f][i] == matrix), "-")
-    return "matrix", judge.rule_of("matrix", who, best, category, OUTCOMES[matrix]) or "（无规则 no rule）"
+        return "ceiling", judge.rule_of("ceiling", who, "-", category, OUTCOMES[outcome]) or NO_RULE
+    spoke = (judge.rule_of("matrix", who, f, category, OUTCOMES[matrix]) for f in names if table.matrix[f][i] == matrix)
+    return "matrix", next(filter(None, spoke), NO_RULE)
+
+
+def _deny(table: Table, layer: str, fact: str, category: str) -> str:
+    """The first line of a layer that forbids."""
+    rules = table.judge.slice(layer, *table.who, fact)
+    return next((r.id for r in rules if r.effect == "deny" and r.category in (category, ANY)), "")

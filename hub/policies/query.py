@@ -1,0 +1,88 @@
+"""What is read: one SELECT of sealed rows with their facts as one integer, and the rows that came of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hub.db import Row
+from hub.models.fields import CATEGORIES
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.policies import facts
+from hub.policies.decide import CLEAR, MASKED, Decision, Table
+
+CASE_COLUMNS = (
+    "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
+    " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
+)
+RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.made_at, r.last_changed, r.changed"
+ROW_BYTES, GROUP_BYTES, BODY_BYTES = 72, 1100, 7400
+"""What a row and a distinct decision take in an entry's body at most, and how full a body may get (of 8 KiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to read: SQL after FROM, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
+
+    `records` joins record rows; `listed` leaves `refuge` out, as in every list, export and feed.
+    """
+
+    name: str
+    where: str
+    args: tuple[Any, ...] = ()
+    records: bool = True
+    join: str = "JOIN record r ON r.case_id = c.id AND r.current"
+    tail: str = ""
+    listed: bool = False
+    extra: str = ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """One row that the caller may see: its decision and the opened members, joined, without braces."""
+
+    row: Row
+    decision: Decision
+    members: bytes = b""
+
+
+def statement(table: Table, query: Query) -> str:
+    """The SELECT, made once per kind of caller and query and kept with the compiled policy."""
+    known: dict[str, str] = table.statements
+    text = known.get(query.name)
+    if text is None:
+        columns = [f"{facts.mask(records=query.records)} AS facts", CASE_COLUMNS]
+        if query.records:
+            columns += [RECORD_COLUMNS, *_fetched(table, query)]
+        columns += [query.extra] if query.extra else []
+        text = known[query.name] = (
+            f"SELECT {', '.join(columns)} FROM cases c {query.join if query.records else ''}"
+            f" WHERE {query.where} {query.tail}"
+        )
+    return text
+
+
+def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
+    """Rows cut so that each part fits one entry."""
+    chunk: list[Seen] = []
+    decisions: set[int] = set()
+    for item in seen:
+        decisions.add(id(item.decision))
+        if (len(chunk) + 1) * ROW_BYTES + len(decisions) * GROUP_BYTES > BODY_BYTES:
+            yield chunk
+            chunk, decisions = [], {id(item.decision)}
+        chunk.append(item)
+    if chunk:
+        yield chunk
+
+
+def _fetched(table: Table, query: Query) -> list[str]:
+    """Sealed columns worth fetching; what only an author may see is fetched only for its author."""
+    names = []
+    for i, (most, foreign) in enumerate(zip(table.reachable, table.reachable_by_others, strict=True)):
+        if not most or (CATEGORIES[i] == "refuge" and query.listed):
+            continue
+        mine = f"CASE WHEN {facts.sql('authored', records=True)} THEN r.{{0}} END AS {{0}}"
+        if most == CLEAR:
+            names.append((mine if foreign < CLEAR else "r.{0}").format(CLEAR_COLUMNS[i]))
+        names.append((mine if foreign < MASKED else "r.{0}").format(MASKED_COLUMNS[i]))
+    return names
