@@ -150,4 +150,4 @@ def test_records_are_read_through_the_gate_alone() -> None:
         and isinstance(node.value, str)
         and any(word in node.value for word in ("FROM record", "JOIN record"))
     }
-    assert reading <= allowed | {"hub.policies.gate"}
+    assert reading <= allowed | {"hub.policies.query"}
