@@ -182,7 +182,7 @@ async def _narrow(gate: Gate, filters: Filters) -> tuple[list[str], list[Any], s
     if filters.risk:
         add("c.risk_level = {0}", filters.risk, name="risk")
     if filters.kind:
-        add("c.kinds @> ARRAY[{0}]", filters.kind, name="kind")
+        add("c.kinds @> ARRAY[{0}]::varchar[]", filters.kind, name="kind")
     if filters.mine:
         add("c.involved @> ARRAY[$1::uuid]", name="mine")
     if filters.updated_since:

@@ -19,7 +19,13 @@ Connection: TypeAlias = Any
 Row: TypeAlias = Any
 """An asyncpg record: values by name."""
 UniqueViolation = asyncpg.UniqueViolationError
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection whose server died between two messages
+    OSError,
+    TimeoutError,
+)
 """What a broken or absent database raises, whichever call meets it."""
 FAILED = (*LOST, asyncpg.PostgresError)
 

@@ -172,26 +172,35 @@ class Committer:
             self._wake.clear()
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                await self._flush(batch)
+                try:
+                    await self._flush(batch)
+                except Exception:  # a fault of ours: nobody waits for ever, and the writer lives on
+                    await self._drop()
+                    self._fail(batch)
 
     async def _flush(self, batch: list[Waiting]) -> None:
-        batch = [item for item in batch if not item[1].done()]
-        if not batch:
-            return
-        rows, position, tickets = [], self.last, []
-        for draft, _ in batch:
+        rows, position, granted = [], self.last, []
+        for draft, future in batch:
+            if future.done():
+                continue
             n = position[0] + 1
-            row, hashed = columns(self.vault, draft, self.w, n, position[1])
+            try:
+                row, hashed = columns(self.vault, draft, self.w, n, position[1])
+            except (ValueError, TypeError):  # too large, or not canonical: this one alone is refused
+                future.set_exception(Unavailable())
+                continue
             rows.append(row)
-            tickets.append(keys.Ticket((self.w, n), draft.rows))
+            granted.append((future, keys.Ticket((self.w, n), draft.rows)))
             position = (n, hashed)
-        if await self._insert(rows):
-            self.last, self.ready = position, True
-            for (_, future), ticket in zip(batch, tickets, strict=True):
-                if not future.done():
-                    future.set_result(ticket)
+        if not rows:
             return
-        self._fail(batch)
+        if not await self._insert(rows):
+            self._fail(batch)
+            return
+        self.last, self.ready = position, True
+        for future, ticket in granted:
+            if not future.done():
+                future.set_result(ticket)
 
     async def _insert(self, rows: list[Columns]) -> bool:
         """One array insert; an unknown outcome is retried with the same keys until the time is up."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import httpx
@@ -26,8 +27,19 @@ def demo(config: Settings, port: int, *, once: bool = False) -> None:
         console.print("已停止。Stopped.")
 
 
+def _listen(port: int) -> socket.socket:
+    """Take the port before anything else, so that a busy one is said at once."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        raise OSError(f"端口 {port} 已被占用，用 --port 另选。Port {port} is in use; choose another: --port") from None
+    return listening
+
+
 async def _demo(config: Settings, port: int, once: bool) -> None:
-    folder = config.data / "demo"
+    listening, folder = _listen(port), config.data / "demo"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.print("演示省份：区划、单位、账号、机构系统 … Building the demo province …")
     services = await open_services(config)
@@ -36,18 +48,14 @@ async def _demo(config: Settings, port: int, once: bool) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config),
-            host="127.0.0.1",
-            port=port,
             log_level="warning",
             access_log=False,
             server_header=False,
             http="httptools",
         )
     )
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listening]))
     while not server.started:
-        if serving.done():
-            raise OSError(f"端口 {port} 不可用 / port {port} is not available")
         await asyncio.sleep(0.02)
     await _replay(config, port, folder)
     _say(port, folder)
