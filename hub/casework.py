@@ -79,7 +79,7 @@ def _case(gate: Gate, seen: list[Seen], name: bytes) -> bytes:
     own = (row.get("own_kinds") or []) if decision.outcome("routine") == MASKED else []
     head = views.case_head(row, decision.outcomes, gate.services.directory, own)
     listed = [_record(gate, item) for item in seen if _listable(item)]
-    hidden = [item.members for item in seen if not _listable(item) and item.members]
+    hidden = [_told(item) for item in seen if not _listable(item) and item.members]
     body = b'%b,"%b":[%b]' % (head, name, b",".join(listed))
     if decision.outcome("routine") != CLEAR:
         body += b',"shared":' + views.merged(hidden)
@@ -98,7 +98,12 @@ def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
     if authored:
         head["etag"] = record_etag(gate, item)
         tail = tail or decision.tail
-    return views.close_record(head, item.members, tail)
+    return views.close_record(head, _told(item), tail)
+
+
+def _told(item: Seen) -> bytes:
+    """The fields, in the words of an anonymous report when the record's origin is secret to the caller."""
+    return item.members if _origin_known(item) else views.anonymised(item.row["kind"], item.members)
 
 
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
@@ -222,25 +227,32 @@ async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
     """Cases found by keyed hashes; only rows on which the caller reads the category searched by, in clear."""
     if wanted.case_number:
         await gate.require("routine")
-        where = f"c.number = ${A} AND {gate.table.scope('routine', CLEAR)}"
+        where = f"c.number = ${A} AND {gate.table.scope('routine', CLEAR, barring=False)}"
         return await _found(gate, "number", where, (wanted.case_number,))
-    key, category = _key(gate, wanted)
-    await gate.require(category)
-    by_role = {"victim": category, "respondent": "respondent", "child": "minor"}
-    scopes = " OR ".join(f"(k.role = '{role}' AND {gate.table.scope(c, CLEAR)})" for role, c in by_role.items())
+    key, categories = _key(gate, wanted)
+    for category in categories:
+        await gate.require(category)
+    by_role = {"victim": categories, "respondent": ("respondent",), "child": ("minor",)}
+    scopes = " OR ".join(f"(k.role = '{role}' AND {_readable(gate, cs)})" for role, cs in by_role.items())
     where = f"EXISTS (SELECT FROM party_key k WHERE k.key = ${A} AND k.case_id = c.id AND ({scopes}))"
-    return await _found(gate, category, where, (key,))
+    return await _found(gate, "+".join(categories), where, (key,))
 
 
-def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, str]:
+def _readable(gate: Gate, categories: tuple[str, ...]) -> str:
+    """Cases on which all of these are read in clear; those in conflict are found too, to be denied and logged."""
+    return " AND ".join(gate.table.scope(category, CLEAR, barring=False) for category in categories)
+
+
+def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, tuple[str, ...]]:
+    """The keyed hash to look for, and the categories that a match would confirm about a victim."""
     lookup = gate.services.vault.lookup
     if wanted.id_number:
-        return lookup("id", wanted.id_number), "victim"
+        return lookup("id", wanted.id_number), ("victim",)
     if wanted.name and wanted.phone:
-        return lookup("phone_name", wanted.phone, wanted.name), "contact"
+        return lookup("phone_name", wanted.phone, wanted.name), ("contact", "victim")
     if wanted.phone:
-        return lookup("phone", wanted.phone), "contact"
-    return lookup("name_birth", wanted.name, wanted.birth_date), "victim"
+        return lookup("phone", wanted.phone), ("contact",)
+    return lookup("name_birth", wanted.name, wanted.birth_date), ("victim",)
 
 
 async def _found(gate: Gate, name: str, where: str, args: tuple[Any, ...]) -> bytes:

@@ -1,22 +1,25 @@
 """Submitting and amending records: what an agency's system or caseworker sends."""
 
 import hashlib
+from copy import copy
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from hub import cases, clock
 from hub.audit.entry import Act
 from hub.casework import find_record, record_etag
-from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion
+from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
 from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
 from hub.models.fields import INDEX
 from hub.models.sealed import plain
+from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
 
@@ -36,8 +39,8 @@ async def submit(
     values = plain(fields)
     parties, by = recognise(services.vault, values, kind), (subject.unit_id, subject.account_id, subject.client_id)
     filing = Filing(kind, values, parties, clock.now(), *by)
-    named = await _named_case(gate, case_number) if case_number else None
     key_hash = services.vault.lookup("idempotency", str(subject.unit_id), subject.client_id or "", idempotency_key)
+    named = await _named_case(gate, case_number, key_hash) if case_number else None
     try:
         async with services.database.transaction() as connection:
             await _lock(connection, key_hash, filing)
@@ -84,8 +87,11 @@ def _again(stored: bytes, digest: bytes, answer: str) -> dict[str, Any]:
     return known
 
 
-async def _named_case(gate: Gate, name: str) -> Target:
-    """The open case that the caller names by its number, or by an id it was given."""
+async def _named_case(gate: Gate, name: str, key_hash: bytes) -> Target | None:
+    """The open case that the caller names by its number, or by an id it was given. A request answered before
+    needs none, and may itself have closed the case since."""
+    if await gate.services.database.fetchrow("SELECT 1 FROM idempotency_key WHERE key_hash = $1", key_hash):
+        return None
     try:
         return _target(gate, await gate.locate("c.id", UUID(name)))
     except ValueError:
@@ -100,24 +106,26 @@ def _target(gate: Gate, row: Any) -> Target:
 def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:
     directory, subject = gate.services.directory, gate.subject
     effects = cases.effects_of(filing, directory)
+    secret_origin = not effects.acting  # then the case must look as after an anonymous report
     if not target.new:
-        police = subject.unit_type == "police"
         cases.touch_case(
             statement,
             target,
             filing,
             effects,
             filled(filing),
-            handed_over=subject.role != "intake",
-            answered=police,
+            handed_over=subject.role != "intake" and not secret_origin,
+            answered=subject.unit_type == "police",
             new_record=True,
         )
         return
     filing.lead = True
     assert subject.unit_id is not None
-    handler, secret_origin = directory.units[subject.unit_id], not effects.acting
+    handler = directory.units[subject.unit_id]
     region = effects.region_code or handler.region_code
     duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
+    if secret_origin and duty is None:
+        raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
     cases.add_case(
         statement,
         target,
@@ -125,6 +133,7 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
         effects,
         duty or handler,
         region,
+        alert=secret_origin,
         intake=secret_origin,
         reporting=subject.unit_id if secret_origin else None,
     )
@@ -151,12 +160,13 @@ async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: st
 
 
 def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[int]]:
-    """The next version: visible fields patched and validated; withheld categories stay as they are sealed."""
+    """The next version: clear fields patched and validated; masked and withheld categories stay as they are."""
     row, model = item.row, KINDS[item.row["kind"]]
-    old = orjson.loads(b"{%b}" % item.members)
     infos = {info.name: info for info in fields_of(model)}
+    hidden = {n for n, i in infos.items() if item.decision.outcome(i.category) != CLEAR}
+    old = {n: v for n, v in orjson.loads(b"{%b}" % item.members).items() if n not in hidden}
     for name in patch:
-        if name in infos and not item.decision.outcome(infos[name].category):
+        if name in hidden:
             raise Forbidden(
                 "此目的下不得修改该类数据。", "This purpose does not open that category.", category=infos[name].category
             )
@@ -164,10 +174,9 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     try:
         new = plain(model.model_validate_json(orjson.dumps(merged)))
     except ValidationError as error:
-        hidden = {n for n, i in infos.items() if not item.decision.outcome(i.category)}
         if any(e["type"] != "missing" or e["loc"][0] not in hidden for e in error.errors()):
             raise
-        new = merged
+        new = plain(_partial(model).model_validate_json(orjson.dumps(merged)))
     changed = sorted({INDEX[i.category] for n, i in infos.items() if old.get(n) != new.get(n)})
     version = row["version"] + 1
     kept = {n: v for n, v in new.items() if INDEX[infos[n].category] in changed}
@@ -185,6 +194,19 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
         made_at=clock.now(),
     )
     return filing, changed
+
+
+@cache
+def _partial(model: type[RecordFields]) -> type[RecordFields]:
+    """The kind with nothing required: what a purpose hides is missing from what it lets one amend."""
+    loose: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if field.is_required():
+            annotation: Any = field.annotation
+            loose[name] = (annotation | None, copy(field))
+            loose[name][1].default = None
+    made: type[RecordFields] = create_model(model.__name__, __base__=model, **loose)
+    return made
 
 
 async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[int]) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy.dialects import postgresql
-from sqlmodel import SQLModel
 
 from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, split
+from hub.tables import TABLES
 
 N = len(CATEGORIES)
 ROLES = ("victim", "respondent", "child", "reporter")
@@ -139,7 +139,7 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 @cache
 def column_types(table: str) -> dict[str, str]:
     """SQL type by column, from the classes that declare the tables."""
-    columns = SQLModel.metadata.tables[table].columns
+    columns = TABLES[table].columns
     return {column.name: column.type.compile(dialect=DIALECT) for column in columns}
 
 

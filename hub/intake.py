@@ -51,14 +51,17 @@ class Accepted:
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
 
-    def receipt(self, case_id: UUID) -> dict[str, Any]:
-        """The row by which the holder of the receipt finds the case."""
+    def receipt(self, target: Target) -> dict[str, Any]:
+        """The row by which the holder of the receipt finds the case.
+
+        To say that one is the victim opens nothing of a case that was there before: anybody can say so.
+        """
         return {
             "code_hash": self.code_hash,
             "secret_hash": self.secret_hash,
             "record_id": self.record_id,
-            "case_id": case_id,
-            "reporter_is_victim": bool(self.values.get("reporter_is_victim")),
+            "case_id": target.id,
+            "reporter_is_victim": target.new and bool(self.values.get("reporter_is_victim")),
             "at": self.at,
         }
 
@@ -215,7 +218,7 @@ class Intake:
             quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
             cases.touch_case(statement, target, filing, effects, filled(filing), **quiet)
         if accepted.known is None:
-            statement.insert("receipt", accepted.receipt(target.id))
+            statement.insert("receipt", accepted.receipt(target))
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
         finish(statement, vault, draft, filing, target)
         return statement

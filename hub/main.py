@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import __version__, keys, settings
@@ -60,7 +61,7 @@ class Shell:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0 and not streams:
-                return {"type": "http.disconnect"}
+                raise HTTPException(413)  # the one error that FastAPI lets through while it reads a body
             return message
 
         async def headed(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""All tables, in one place for migrations and for the database role script."""
+"""All tables, in one place: for migrations, for the database role script, and for the types of columns."""
 
 from sqlmodel import SQLModel
 
@@ -6,4 +6,5 @@ from hub.audit import entry
 from hub.models import account, case, evidence, feed, household, party, region, report, sealed, unit
 
 ALL = (account, case, entry, evidence, feed, household, party, region, report, sealed, unit)
-NAMES = tuple(sorted(SQLModel.metadata.tables))
+TABLES = SQLModel.metadata.tables
+NAMES = tuple(sorted(TABLES))

@@ -4,6 +4,7 @@
 """
 
 import itertools
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -119,6 +120,7 @@ class World:
     people: dict[str, Any]
     http: httpx.AsyncClient = field(init=False)
     _tokens: dict[str, str] = field(default_factory=dict)
+    _until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.http = httpx.AsyncClient(base_url=self.url, timeout=30)
@@ -126,7 +128,7 @@ class World:
     async def close(self) -> None:
         await self.http.aclose()
 
-    async def token(self, client: str) -> str:
+    async def token(self, client: str, *, scope: str = "") -> str:
         """A fresh access token for a client id (the unit's code)."""
         assertion = client_assertion(client, self.people["pems"][client], self.url)
         answer = await self.http.post(
@@ -135,6 +137,7 @@ class World:
                 "grant_type": "client_credentials",
                 "client_assertion_type": ASSERTION,
                 "client_assertion": assertion,
+                "scope": scope,
             },
         )
         assert answer.status_code == 200, answer.text
@@ -146,8 +149,8 @@ class World:
     ) -> Caller:
         """The system of `<region>-<unit_type>` acting for one of caseworker, supervisor, intake (or nobody: '')."""
         code = f"{region}-{unit_type}"
-        if code not in self._tokens:
-            self._tokens[code] = await self.token(code)
+        if time.monotonic() > self._until.get(code, 0.0):
+            self._tokens[code], self._until[code] = await self.token(code), time.monotonic() + 200
         headers = {"Authorization": f"Bearer {self._tokens[code]}", "Purpose-Of-Use": purpose}
         return Caller(self.http, headers | ({"On-Behalf-Of": person} if person else {}))
 

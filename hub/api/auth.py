@@ -31,7 +31,10 @@ LIFE_LIMIT = 300
 SKEW = 30
 FRESH_SECONDS = 5
 HEADER_MEMBERS = {"alg", "kid", "typ"}
-TYPES = {None, "JWT", "at+jwt", "client-authentication+jwt"}
+NESTING = 32
+ASSERTION = (None, "JWT", "client-authentication+jwt")
+ACCESS = ("at+jwt",)
+"""What `typ` may say: an assertion is no access token, nor the reverse (RFC 8725 section 3.11)."""
 REQUIRED = ("iss", "sub", "aud", "exp", "iat", "jti")
 
 
@@ -59,6 +62,8 @@ def _part(segment: str) -> dict[str, Any]:
         raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != segment:
             raise TokenRefused
+        if raw.count(b"{") + raw.count(b"[") > NESTING:
+            raise TokenRefused
         value = json.loads(raw, object_pairs_hook=_no_duplicates, parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, binascii.Error, RecursionError):
         raise TokenRefused from None
@@ -67,7 +72,7 @@ def _part(segment: str) -> dict[str, Any]:
     return value
 
 
-def _strict(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _strict(token: str, types: tuple[str | None, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a compact JWS that is fit to be verified; everything else is refused."""
     if not isinstance(token, str) or len(token) > SIZE_LIMIT or not token.isascii() or token.count(".") != 2:
         raise TokenRefused
@@ -80,7 +85,7 @@ def _strict(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     canonical = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
     if len(raw) != 64 or canonical != signature or not set(header) <= HEADER_MEMBERS:
         raise TokenRefused
-    if header.get("alg") != "ES256" or header.get("typ") not in TYPES or not isinstance(header.get("kid"), str):
+    if header.get("alg") != "ES256" or header.get("typ") not in types or not isinstance(header.get("kid"), str):
         raise TokenRefused
     return header, claims
 
@@ -90,7 +95,8 @@ def _check_claims(claims: dict[str, Any]) -> None:
         if name not in claims:
             raise TokenRefused
     for name in ("iss", "sub", "aud", "jti"):
-        if not isinstance(claims[name], str) or not 1 <= len(claims[name]) <= 256:
+        value = claims[name]
+        if not isinstance(value, str) or not 1 <= len(value) <= 256 or not value.isprintable():
             raise TokenRefused
     times = [claims["exp"], claims["iat"], claims.get("nbf", claims["iat"])]
     if any(type(t) is not int for t in times):
@@ -101,9 +107,11 @@ def _check_claims(claims: dict[str, Any]) -> None:
         raise TokenRefused
 
 
-def verify(token: str, keys: list[dict[str, Any]], *, audience: str, issuer: str) -> dict[str, Any]:
+def verify(
+    token: str, keys: list[dict[str, Any]], types: tuple[str | None, ...], *, audience: str, issuer: str
+) -> dict[str, Any]:
     """The claims of a good token. `keys` are the issuer's own JWKs; the one named by `kid` must fit exactly."""
-    header, claims = _strict(token)
+    header, claims = _strict(token, types)
     fitting = [
         k
         for k in keys
@@ -157,14 +165,14 @@ class Tokens:
 
     async def exchange(self, assertion: str, scope: str) -> dict[str, Any]:
         """A client assertion (`private_key_jwt`) for an access token bound to the client's key."""
-        header, claims = _strict(assertion)
-        client = await self._client(str(claims.get("iss", "")))
-        if client is None or claims.get("sub") != claims.get("iss"):
+        header, claims = _strict(assertion, ASSERTION)
+        _check_claims(claims)
+        audience, client = claims["aud"], await self._client(claims["iss"])
+        if client is None or claims["sub"] != client["id"]:
             raise TokenRefused
-        audience = claims.get("aud")
         if audience not in (self.issuer, f"{self.issuer}/oauth/token"):
             raise TokenRefused
-        verify(assertion, client["jwks"]["keys"], audience=str(audience), issuer=client["id"])
+        verify(assertion, client["jwks"]["keys"], ASSERTION, audience=audience, issuer=client["id"])
         await self._spend(client["id"], claims["jti"], claims["exp"])
         allowed = frozenset(client["scopes"].split())
         wanted = frozenset(scope.split()) or allowed
@@ -223,10 +231,11 @@ class Tokens:
         known = self._known.get(hashed)
         if known is None:
             try:
-                claims = verify(token, [self.jwk], audience=self.issuer, issuer=self.issuer)
-            except TokenRefused:
+                claims = verify(token, [self.jwk], ACCESS, audience=self.issuer, issuer=self.issuer)
+                scopes, jkt = frozenset(claims["scope"].split()), claims["cnf"]["jkt"]
+            except (TokenRefused, KeyError, TypeError, AttributeError):
                 raise Unauthenticated from None
-            known = Known(claims["exp"], claims["sub"], frozenset(claims["scope"].split()), claims["cnf"]["jkt"])
+            known = Known(claims["exp"], claims["sub"], scopes, jkt)
             self._forget(now)
             self._known[hashed] = known
         if known.expires <= now:

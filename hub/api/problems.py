@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from hub.errors import BadRequest, HubError, Invalid, NotFound, Unavailable
+from hub.errors import BadRequest, HubError, Invalid, NotFound, TooLarge, Unavailable
 from hub.policies.gate import Gate
 
 log = structlog.get_logger("hub")
@@ -105,6 +105,8 @@ async def _logged(request: Request, error: HubError) -> HubError:
         await gate.enter_refusal(error)
     except HubError as worse:
         return worse
+    except Exception:  # whatever else fails in logging, it is the log that failed
+        return Unavailable()
     return error
 
 
@@ -126,9 +128,9 @@ def install(app: FastAPI) -> None:
         return document(request, await _logged(request, invalid(error.errors())))
 
     async def http(request: Request, error: Any) -> Response:
-        mapped: HubError = NotFound() if error.status_code == 404 else BadRequest()
+        mapped: HubError = {404: NotFound, 413: TooLarge}.get(error.status_code, BadRequest)()
         mapped.status = error.status_code
-        answer = document(request, mapped)
+        answer = document(request, await _logged(request, mapped))
         answer.headers.update(error.headers or {})
         return answer
 

@@ -11,7 +11,7 @@ from hub.api.auth import TokenRefused
 from hub.api.deps import CallerDep, ServicesDep, TokensDep
 from hub.audit.entry import Act
 from hub.errors import BadRequest
-from hub.policies.gate import nobody
+from hub.policies.gate import Gate, nobody
 
 router = APIRouter(tags=["认证 authentication"])
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,9 +43,8 @@ async def token(
     except TokenRefused as refused:
         await nobody(services).refuse(refused, Act.login_fail)
         raise
-    draft = nobody(services).draft(Act.login)
-    draft.body["client"] = "token"
-    await services.committer.commit(draft)
+    holder = Gate(services, await tokens.subject(made["access_token"], ""), None)
+    await services.committer.commit(holder.draft(Act.login))
     return Response(orjson.dumps(made), media_type="application/json")
 
 

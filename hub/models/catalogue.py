@@ -68,6 +68,7 @@ class FieldInfo:
     lookup: str
     sets: str
     keep: str
+    told_as: str
     item: type[BaseModel] | None
 
 
@@ -96,6 +97,7 @@ def fields_of(model: type[BaseModel]) -> tuple[FieldInfo, ...]:
                 lookup=str(extra.get("x-lookup", "")),
                 sets=str(extra.get("x-sets", "")),
                 keep=str(extra["x-keep"]),
+                told_as=str(extra.get("x-told-as", "")),
                 item=_item(field.annotation),
             )
         )

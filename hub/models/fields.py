@@ -86,17 +86,20 @@ def governed(
     keep: Retention = Retention.case,
     lookup: str = "",
     sets: Stamp | None = None,
+    told_as: str = "",
     **limits: Any,
 ) -> Any:
     """Declare a stored field: its category, Chinese title, and what follows from them.
 
     `lookup` is `role.attribute`: the value's keyed hash finds the party again. `sets` names the case
-    column that the value also sets. `limits` are pydantic constraints (ge, le, max_length...).
+    column that the value also sets. `told_as` is the field of an anonymous report as which the value is
+    shown to those who may not learn the record's origin. `limits` are pydantic constraints (ge, le...).
     """
     extra = {"x-category": category.value, "x-keep": keep.value}
     extra |= {"x-pii": pii.value} if pii else {}
     extra |= {"x-lookup": lookup} if lookup else {}
     extra |= {"x-sets": sets.value} if sets else {}
+    extra |= {"x-told-as": told_as} if told_as else {}
     return Field(default, title=title, schema_extra={"json_schema_extra": extra}, **limits)
 
 

@@ -51,19 +51,24 @@ class Treatment(PartiesPart, RecordFields):
     order=(("found_at", "reported_at", "feedback_at"),),
 )
 class MandatoryReport(PartiesPart, ReporterPart, RecordFields):
-    """That it was made, and by whom, is itself secret (2020 opinion 13): its origin needs `reporter`."""
+    """That it was made, and by whom, is itself secret (2020 opinion 13): its origin needs `reporter`.
 
-    subject_name: Short | None = governed(C.minor, "疑似被侵害人姓名", pii=Pii.name)
-    subject_id_number: IdNumber | None = governed(C.minor, "疑似被侵害人身份证号", pii=Pii.id_number)
-    subject_sex: Sex | None = governed(C.minor, "疑似被侵害人性别", pii=Pii.code)
-    subject_address: Short | None = governed(C.minor, "疑似被侵害人住址")
-    subject_phone: Phone | None = governed(C.minor, "疑似被侵害人电话", pii=Pii.phone)
-    guardian_name: Short | None = governed(C.minor, "法定代理人", pii=Pii.name)
-    guardian_phone: Phone | None = governed(C.minor, "法定代理人电话", pii=Pii.phone)
+    Others see a report: fields under a report's names (`told_as`); what no report has is left out.
+    """
+
+    subject_name: Short | None = governed(C.minor, "疑似被侵害人姓名", pii=Pii.name, told_as="children.name")
+    subject_id_number: IdNumber | None = governed(
+        C.minor, "疑似被侵害人身份证号", pii=Pii.id_number, told_as="children.id_number"
+    )
+    subject_sex: Sex | None = governed(C.minor, "疑似被侵害人性别", pii=Pii.code, told_as="children.sex")
+    subject_address: Short | None = governed(C.minor, "疑似被侵害人住址", told_as="children.address")
+    subject_phone: Phone | None = governed(C.minor, "疑似被侵害人电话", pii=Pii.phone, told_as="children.phone")
+    guardian_name: Short | None = governed(C.minor, "法定代理人", pii=Pii.name, told_as="children.guardian")
+    guardian_phone: Phone | None = governed(C.minor, "法定代理人电话", pii=Pii.phone, told_as="children.guardian_phone")
     department: Short | None = governed(C.reporter, "报告科室")
     circumstance: ReportCircumstance = required(C.facts, "报告情形")
-    detail: Text = required(C.facts, "具体情况")
-    found_at: Instant | None = governed(C.facts, "发现时间")
+    detail: Text = required(C.facts, "具体情况", told_as="what")
+    found_at: Instant | None = governed(C.facts, "发现时间", told_as="happened_at")
     region: RegionCode | None = governed(C.routine, "区划", sets=Stamp.region)
     police_unit: Short | None = governed(C.reporter, "报告的公安机关")
     reported_at: Instant = required(C.reporter, "报告时间")

@@ -58,8 +58,11 @@ class Child(Governed):
     id_number: IdNumber | None = governed(C.minor, "身份证号", pii=Pii.id_number)
     birth_date: PastDay | None = governed(C.minor, "出生日期", pii=Pii.date)
     sex: Sex | None = governed(C.minor, "性别", pii=Pii.code)
+    phone: Phone | None = governed(C.minor, "电话", pii=Pii.phone)
+    address: Short | None = governed(C.minor, "住址")
     school: Short | None = governed(C.minor, "就读学校")
     guardian: Short | None = governed(C.minor, "监护人", pii=Pii.name)
+    guardian_phone: Phone | None = governed(C.minor, "监护人电话", pii=Pii.phone)
     state: Text | None = governed(C.minor, "身心状况")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from hub.models.catalogue import KINDS
+from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
 from hub.models.fields import INDEX
@@ -54,6 +54,27 @@ def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) ->
     unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
     head = {"id": str(row["id"]), "case_id": str(row["case_id"]), "kind": kind, "title": KINDS[kind].title}
     return head | {"unit": unit, "at": row["at"], "authored": authored}
+
+
+def _told() -> dict[str, str]:
+    """Fields of an anonymous report with their categories, in the order in which answers hold them."""
+    infos = sorted(fields_of(KINDS[ANONYMOUS]), key=lambda info: INDEX[info.category])
+    return {info.name: info.category for info in infos}
+
+
+TOLD = _told()
+
+
+def anonymised(kind: str, members: bytes) -> bytes:
+    """The fields of a record whose origin is secret, as an anonymous report would hold them."""
+    values, told, child = orjson.loads(b"{%b}" % members), {}, {}
+    for info in fields_of(KINDS[kind]):
+        name = info.told_as or (info.name if TOLD.get(info.name) == info.category else "")
+        if name and info.name in values:
+            (child if name.startswith("children.") else told)[name.removeprefix("children.")] = values[info.name]
+    if child:
+        told["children"] = [*told.get("children", []), child]
+    return orjson.dumps({name: told[name] for name in TOLD if name in told})[1:-1]
 
 
 def close_record(head: dict[str, Any], members: bytes, tail: bytes = b"") -> bytes:

@@ -217,8 +217,11 @@ class Table:
             return NOTHING
         return tuple(min(max(self.matrix[f][i] for f in names), self.ceiling[i]) for i in range(N))
 
-    def scope(self, category: str, least: int = MASKED, *, records: bool = False) -> str:
-        """The same decision as a WHERE clause: rows whose decision gives this category at least `least`."""
+    def scope(self, category: str, least: int = MASKED, *, records: bool = False, barring: bool = True) -> str:
+        """The same decision as a WHERE clause: rows whose decision gives this category at least `least`.
+
+        Without `barring` also rows that a hard deny closes, which `Gate.read` then denies one by one, and logs.
+        """
         i = INDEX[category]
         if self.reachable[i] < least:
             return "FALSE"
@@ -226,11 +229,7 @@ class Table:
         if not self.purpose_any:
             clause += f" AND {_any_of(self.purpose_facts, records)}"
         barred = [f for f, row in self.directive.items() if row[i] < least]
-        return clause + self._none_of(barred) + self._none_of(self._barring)
-
-    def standing(self, *names: str) -> str:
-        """Any of these facts, and no hard deny, as a WHERE clause."""
-        return _any_of(names, False) + self._none_of(self._barring)
+        return clause + self._none_of(barred) + (self._none_of(self._barring) if barring else "")
 
     @property
     def _barring(self) -> list[str]:

@@ -21,6 +21,10 @@ from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
 
+CONFLICT = "party_conflict"
+STANDING = sum(facts.BIT[f] for f in ("involved", "territorial", "referred_in", "named_in_order", "superior"))
+"""Any of these lets a unit file under a case."""
+
 
 @dataclass(slots=True)
 class Gate:
@@ -41,8 +45,11 @@ class Gate:
             await self.refuse(Forbidden("不得以此目的访问。", "You may not state this purpose.", reason="purpose"))
 
     async def require(self, category: str, least: int = CLEAR) -> None:
-        """Refuse by shape, before any SQL, a predicate on a category the caller can never read."""
-        if self.table.reachable[INDEX[category]] < least:
+        """Refuse by shape, before any SQL, a predicate on a category the caller can never read in a case.
+
+        What it wrote itself does not count: a predicate ranges over everybody's records.
+        """
+        if self.table.reachable_by_others[INDEX[category]] < least:
             await self.refuse(
                 Forbidden(
                     f"按规则不得以“{CATEGORIES[INDEX[category]].zh}”为条件。",
@@ -64,12 +71,15 @@ class Gate:
         for row in rows:
             decision = table.decide(row["facts"])
             (seen if decision.visible else denied).append(Seen(row, decision))
+        conflicts = [item for item in denied if CONFLICT in item.decision.facts]
         if not seen and (single or denied):
             await self._deny(act, query, denied)
             if single:
                 missing = NotFound()
                 missing.entered = True
                 raise missing
+        elif conflicts:
+            await self._deny(act, query, conflicts)
         chunks = list(entries_of(seen)) or [[]]
         commits = (self.services.committer.commit(self._draft(act, query, chunk)) for chunk in chunks)
         for chunk, ticket in zip(chunks, await asyncio.gather(*commits), strict=True):
@@ -157,15 +167,17 @@ class Gate:
 
         Opens nothing; the filing itself is logged. Raises `NotFound` as `read` does.
         """
-        standing = self.table.standing("involved", "territorial", "referred_in", "named_in_order", "superior")
         sql = (
             f"SELECT {facts.mask()} AS facts, {CASE_COLUMNS} FROM cases c"
-            f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open' AND {standing}"
+            f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
         )
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value)
-        if row is None:
-            await self.refuse(NotFound())
-        assert row is not None
+        if row is None or not row["facts"] & STANDING or row["facts"] & self.table.hard:
+            denied = [] if row is None else [Seen(row, self.table.decide(row["facts"]))]
+            await self._deny(Act.create, Query("locate", ""), denied)
+            missing = NotFound()
+            missing.entered = True
+            raise missing
         return row
 
     async def facts_of(self, case_id: UUID) -> int:
@@ -193,9 +205,9 @@ class Gate:
             "query": query.name,
             "facts": facts_true,
             "cases": [ref.hex for ref in draft.case_refs],
-            "alert": "party_conflict" in facts_true,
+            "alert": CONFLICT in facts_true,
         }
-        if "party_conflict" in facts_true:
+        if CONFLICT in facts_true:
             draft.outcome = "conflict"
         if len(draft.case_refs) == 1:
             draft.seal_with = self._case_key(denied[0].row).log

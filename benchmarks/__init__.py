@@ -1,0 +1,1 @@
+"""The hub measured against the bare reference, in the same run. See README.md."""

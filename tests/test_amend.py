@@ -1,0 +1,169 @@
+"""A43: concurrent edits lose nothing; 428 and 412 are exact; every version stays; a purpose amends what it opens."""
+
+import asyncio
+import os
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import logbook
+from tests.world import AWAY, Caller, World, call, pair
+
+WRITERS = 100 if os.environ.get("HUB_TEST_FULL") else 20
+
+
+async def patch(
+    caller: Caller, record: str, body: Any, tag: str | None = None, purpose: str | None = None
+) -> httpx.Response:
+    headers = {"If-Match": tag} if tag is not None else {}
+    return await caller.send("PATCH", f"/v1/records/{record}", json=body, headers=headers, purpose=purpose)
+
+
+async def seen(caller: Caller, record: str, purpose: str | None = None) -> tuple[dict[str, Any], str]:
+    answer = await caller.get(f"/v1/records/{record}", purpose=purpose)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["fields"], answer.headers["etag"]
+
+
+async def amended(caller: Caller, record: str, body: Any, purpose: str | None = None) -> None:
+    _, tag = await seen(caller, record, purpose)
+    answer = await patch(caller, record, body, tag, purpose)
+    assert answer.status_code == 204, answer.text
+
+
+async def add_one(caller: Caller, record: str, *, careful: bool) -> None:
+    """Read, add one, write. The careful use the tag that came with what they read; the careless a newer one."""
+    while True:
+        fields, tag = await seen(caller, record)
+        if not careful:
+            await asyncio.sleep(0.02)
+            tag = (await seen(caller, record))[1]
+        answer = await patch(caller, record, {"fine_yuan": fields["fine_yuan"] + 1}, tag)
+        if answer.status_code == 204:
+            return
+        assert (answer.status_code, answer.json()["code"]) == (412, "stale")
+
+
+async def counted(world: World, *, careful: bool) -> tuple[int, list[int]]:
+    police = await world.agency("police")
+    body = {"penalty": "fine", "imposed_on": "2024-01-05", "fine_yuan": 0} | pair()
+    made = await police.filed("penalty", body)
+    await asyncio.gather(*(add_one(police, made["id"], careful=careful) for _ in range(WRITERS)))
+    fields, _ = await seen(police, made["id"])
+    history = (await police.get(f"/v1/cases/{made['case_id']}/history")).json()["items"]
+    entries = await logbook.rows(world.services, "w = $1", uuid.UUID(made["id"]))
+    assert [row["n"] for row in entries] == [item["version"] for item in history] == list(range(1, len(history) + 1))
+    return fields["fine_yuan"], [item["record"]["fields"]["fine_yuan"] for item in history]
+
+
+async def test_no_lost_updates(world: World) -> None:
+    """20 writers each add one: the sum is 20, and the versions count 0, 1, 2 ... 20."""
+    total, versions = await counted(world, careful=True)
+    assert total == WRITERS and versions == list(range(WRITERS + 1))
+
+
+async def test_lost_updates_would_show(world: World) -> None:
+    """The control: writers that send another tag than they read lose updates, and the sum shows it."""
+    total, versions = await counted(world, careful=False)
+    assert total < WRITERS and versions[-1] == total
+
+
+async def test_preconditions(world: World) -> None:
+    """428 without If-Match, 412 for any tag but the current one; neither makes a version."""
+    police = await world.agency("police")
+    record = (await police.filed("police_call", call()))["id"]
+    _, first = await seen(police, record)
+    missing = await patch(police, record, {"weapon": "刀"})
+    assert (missing.status_code, missing.json()["code"]) == (428, "if_match_required")
+    for wrong in ('"x"', f"W/{first}", first.strip('"'), '""'):
+        assert (await patch(police, record, {"weapon": "刀"}, wrong)).status_code == 412
+    assert (await patch(police, record, {"weapon": "刀"}, first)).status_code == 204
+    assert (await patch(police, record, {"weapon": "棍"}, first)).status_code == 412
+    fields, second = await seen(police, record)
+    assert fields["weapon"] == "刀" and second != first
+    assert (await patch(police, record, {"weapon": "刀"}, second)).status_code == 204
+    assert (await seen(police, record))[1] == second, "no version when nothing changed"
+
+
+async def test_merge_patch(world: World) -> None:
+    """RFC 7396: null removes, absent stays, a list is replaced; what is required cannot be removed."""
+    police = await world.agency("police")
+    made = await police.filed("police_call", call(weapon="刀", violence=["physical", "threat"], ongoing=True))
+    await amended(police, made["id"], {"weapon": None, "violence": ["stalking"]})
+    fields, tag = await seen(police, made["id"])
+    assert "weapon" not in fields and fields["violence"] == ["stalking"] and fields["ongoing"] is True
+    for bad in ({"content": None}, {"nonsense": 1}, {"weapon": 5}, {"content": "x" * 20_001}, {"id": "x"}):
+        answer = await patch(police, made["id"], bad, tag)
+        assert answer.status_code == 422 and answer.json()["errors"], bad
+    for not_object in ([], "x", 1, None):
+        assert (await patch(police, made["id"], not_object, tag)).status_code == 400
+    assert (await seen(police, made["id"]))[1] == tag
+    history = (await police.get(f"/v1/cases/{made['case_id']}/history")).json()["items"]
+    assert [item["record"]["fields"].get("weapon") for item in history] == ["刀", None]
+
+
+async def test_a_purpose_amends_only_what_it_opens(world: World) -> None:
+    """`follow_up` hides facts and masks support: neither can be patched, nor changes when something else is."""
+    police = await world.agency("police")
+    body = {"handling": "到场劝阻", "victim_wish": "不愿追究", "result": "批评教育"} | pair()
+    record = (await police.filed("police_dispatch", body))["id"]
+    _, tag = await seen(police, record, "follow_up")
+    for name, category in (("handling", "facts"), ("scene", "facts"), ("victim_wish", "support")):
+        answer = await patch(police, record, {name: "改"}, tag, "follow_up")
+        assert (answer.status_code, answer.json()["category"]) == (403, category)
+    await amended(police, record, {"result": "出具告诫书", "victim_phone": "+86 199-9912-3456"}, "follow_up")
+    fields, _ = await seen(police, record)
+    assert fields["handling"] == "到场劝阻" and fields["victim_wish"] == "不愿追究"
+    assert fields["result"] == "出具告诫书" and fields["victim_phone"] == "19999123456"
+    found = await police.post("/v1/cases/search", json={"phone": "19999123456"})
+    assert len(found.json()["items"]) == 1
+    _, tag = await seen(police, record, "follow_up")
+    for bad in ({"victim_phone": "12"}, {"result": ""}, {"victim_id_number": "990000199001010000"}):
+        assert (await patch(police, record, bad, tag, "follow_up")).status_code == 422
+
+
+async def test_only_the_author_amends(world: World) -> None:
+    """Another unit on the case: 403. A stranger, an absent record: 404, alike."""
+    police, court, parties = await world.agency("police"), await world.agency("court"), pair()
+    record = (await police.filed("police_call", call(parties)))["id"]
+    order = {"applied_at": call()["called_at"], "facts_and_reasons": "x"} | parties
+    await court.filed("order_application", order)
+    tag = (await court.get(f"/v1/records/{record}")).headers["etag"]
+    assert (await patch(court, record, {"content": "改"}, tag)).status_code == 403
+    away = await world.agency("police", region=AWAY)
+    strange = [await patch(away, r, {"content": "改"}, tag) for r in (record, str(uuid.uuid4()))]
+    assert {(a.status_code, a.text) for a in strange} == {(404, strange[0].text)}
+    assert (await seen(police, record))[0]["content"] != "改"
+
+
+async def test_etags_follow_what_is_seen(world: World) -> None:
+    """A hidden edit leaves a viewer's ETag alone, a visible one does not; 304 is logged like any read."""
+    police, federation, parties = await world.agency("police"), await world.agency("womens_federation"), pair()
+    made = await police.filed("police_dispatch", {"handling": "x", "statements": "笔录"} | parties)
+    await federation.filed("federation_complaint", {"received_at": call()["called_at"], "narrative": "x"} | parties)
+    url = f"/v1/cases/{made['case_id']}"
+    first = (await federation.get(url)).headers["etag"]
+    await amended(police, made["id"], {"statements": "另一份笔录"})
+    assert (await federation.get(url)).headers["etag"] == first
+    before = len(await logbook.about(world.services, made["case_id"], "read"))
+    unchanged = await federation.get(url, headers={"If-None-Match": first})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert len(await logbook.about(world.services, made["case_id"], "read")) == before + 1
+    await amended(police, made["id"], {"handling": "y"})
+    assert (await federation.get(url, headers={"If-None-Match": first})).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["statements", "handling"])
+async def test_old_versions_stay_as_they_were_sealed(world: World, form: str) -> None:
+    """A version's envelopes are never rewritten: the old row is byte for byte the same after an amendment."""
+    police = await world.agency("police")
+    made = await police.filed("police_dispatch", {"handling": "x", "statements": "y"} | pair())
+    sql = "SELECT c_facts, c_evidence, c_victim, leaf_hash FROM record WHERE id = $1 AND version = $2"
+    old = tuple(await world.services.database.fetchrow(sql, uuid.UUID(made["id"]), 1) or ())
+    await amended(police, made["id"], {form: "改"})
+    assert old == tuple(await world.services.database.fetchrow(sql, uuid.UUID(made["id"]), 1) or ())
+    new = tuple(await world.services.database.fetchrow(sql, uuid.UUID(made["id"]), 2) or ())
+    same = [a == b for a, b in zip(old, new, strict=True)]
+    assert same == [form != "handling", form != "statements", True, False]
