@@ -146,6 +146,7 @@ async def add_accounts(services: Services, accounts: Iterable[NewAccount]) -> li
     """Add accounts. An administrator has no role beside (三员分立); the id number is kept as a keyed hash."""
     made = []
     async with services.database.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('accounts'))")
         for account in accounts:
             made.append(await _add_account(connection, services, account))
         await _log(connection, services, "accounts add", count=len(made), ids=[str(m.id) for m in made][:50])

@@ -25,9 +25,11 @@ ACCEPTED = {
     "image/png",
     "image/webp",
     "image/gif",
-    "image/heic",
+    "image/heif",
     "application/pdf",
     "video/mp4",
+    "video/quicktime",
+    "video/3gpp",
     "audio/mpeg",
     "audio/mp4",
     "audio/wav",
@@ -36,6 +38,8 @@ ACCEPTED = {
     "audio/amr",
     "audio/ogg",
 }
+_UNNAMED = {".amr": "audio/amr"}
+"""What phones record and the sniffer knows by extension only."""
 HEAD, ALL = frozenset({"head"}), frozenset({"head", "chunk"})
 
 
@@ -62,7 +66,7 @@ class File:
 def sniff(first: bytes) -> str:
     """The media type by content; `UnsupportedType` unless it is an accepted picture, sound, film or PDF."""
     try:
-        found = [match.mime_type for match in puremagic.magic_string(first)]
+        found = [match.mime_type or _UNNAMED.get(match.extension, "") for match in puremagic.magic_string(first)]
     except (puremagic.PureError, ValueError):
         found = []
     for media_type in found:

@@ -79,7 +79,7 @@ def _case(gate: Gate, seen: list[Seen], name: bytes) -> bytes:
     own = (row.get("own_kinds") or []) if decision.outcome("routine") == MASKED else []
     head = views.case_head(row, decision.outcomes, gate.services.directory, own)
     listed = [_record(gate, item) for item in seen if _listable(item)]
-    hidden = [_told(item) for item in seen if not _listable(item) and item.members]
+    hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
     body = b'%b,"%b":[%b]' % (head, name, b",".join(listed))
     if decision.outcome("routine") != CLEAR:
         body += b',"shared":' + views.merged(hidden)
@@ -98,12 +98,14 @@ def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
     if authored:
         head["etag"] = record_etag(gate, item)
         tail = tail or decision.tail
-    return views.close_record(head, _told(item), tail)
+    return views.close_record(head, _told(gate, item), tail)
 
 
-def _told(item: Seen) -> bytes:
+def _told(gate: Gate, item: Seen) -> bytes:
     """The fields, in the words of an anonymous report when the record's origin is secret to the caller."""
-    return item.members if _origin_known(item) else views.anonymised(item.row["kind"], item.members)
+    if _origin_known(item):
+        return item.members
+    return views.anonymised(item.row, item.members, item.decision.outcomes, gate.services.directory)
 
 
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
+
 from hub import cases, clock
 from hub.audit.entry import Act
 from hub.db import FAILED, Connection
@@ -25,6 +27,7 @@ from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
 from hub.spool import Spool, Spooled
 
+log = structlog.get_logger("hub")
 BATCH = 128
 SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 DRAIN_SECONDS = 1.0
@@ -177,11 +180,11 @@ class Intake:
                 async with self.services.database.transaction() as connection:
                     await self._write_many(connection, batch)
             return None
-        except (*FAILED, HubError):
+        except Exception:  # the database's fault or ours: either way the report is kept
             try:
                 await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
                 return None
-            except OSError:
+            except Exception:
                 return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
 
     async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
@@ -251,8 +254,14 @@ class Intake:
         """File what the spool holds; each report once. Returns how many were filed."""
         filed = 0
         for path in self.spool.files():
-            for a in self.spool.read(path):
-                filed += await self._file_once(Accepted(*a))
+            try:
+                for a in self.spool.read(path):
+                    filed += await self._file_once(Accepted(*a))
+            except HubError:
+                raise
+            except Exception as error:  # this file stays for a person to look at; the others go on
+                log.error("spool", file=path.name, error=type(error).__name__)
+                continue
             path.unlink(missing_ok=True)
         return filed
 

@@ -144,7 +144,7 @@ def _routes(app: FastAPI) -> list[APIRoute]:
 
 
 def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
-    named = [("On-Behalf-Of", "经办人在本单位的账号名", False)]
+    named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False)]
     named += [("Purpose-Of-Use", "访问目的", True)] if purposeful else []
     return [
         {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"}} for n, d, r in named

@@ -1,5 +1,6 @@
 """Accounts and sessions of people: password (argon2id) and TOTP (RFC 6238), lockout, 30 idle minutes."""
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -68,13 +69,12 @@ def subject_of(row: Any, *, session: str = "", **client: Any) -> Subject:
 async def login(services: Services, name: str, password: str, code: str) -> Opened:
     """Open a session. Every failure looks the same and takes an argon2 verification's time; all are logged."""
     row = await services.database.fetchrow(ACCOUNT + " a.login = $1", name)
+    counted = row is not None and await _claim(services, row["id"])
     stored = row["password"] if row is not None and row["password"] else _NOBODY
-    try:
-        right = _HASHER.verify(stored, password) and row is not None
-    except VerificationError:
-        right = False
-    if row is None or not right or _locked(row) or not await _second_factor(services, row, code):
-        await _failed(services, row)
+    right = await asyncio.to_thread(_matches, stored, password)
+    if row is None or not counted or not right or not await _second_factor(services, row, code):
+        gate = nobody(services) if row is None else Gate(services, subject_of(row), None)
+        await gate.enter_refusal(Unauthenticated(), Act.login_fail)
         raise Unauthenticated(
             "账号、口令或动态码不正确，或账号已锁定。", "Wrong account, password or code, or the account is locked."
         )
@@ -93,8 +93,28 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     return Opened(token, row["role"], services.settings.idle_session)
 
 
-def _locked(row: Any) -> bool:
-    return row["locked_until"] is not None and row["locked_until"] > clock.now()
+def _matches(stored: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(stored, password)
+    except VerificationError:
+        return False
+
+
+async def _claim(services: Services, account_id: UUID) -> bool:
+    """Count an attempt as failed before it is judged, so that guesses sent at once count too; False while locked.
+
+    The fifth locks the account for a quarter of an hour; a success clears both.
+    """
+    now = clock.now()
+    done = await services.database.execute(
+        "UPDATE account SET failures = failures + 1, locked_until = CASE WHEN (failures + 1) % $2 = 0"
+        " THEN $3::timestamptz END WHERE id = $1 AND (locked_until IS NULL OR locked_until <= $4)",
+        account_id,
+        FAILURES_ALLOWED,
+        now + LOCKED_FOR,
+        now,
+    )
+    return done == "UPDATE 1"
 
 
 async def _second_factor(services: Services, row: Any, code: str) -> bool:
@@ -110,21 +130,6 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
             )
             return done == "UPDATE 1"
     return False
-
-
-async def _failed(services: Services, row: Any) -> None:
-    """Count the failure; the fifth locks the account for a quarter of an hour."""
-    gate = nobody(services)
-    if row is not None:
-        await services.database.execute(
-            "UPDATE account SET failures = failures + 1, locked_until = CASE WHEN (failures + 1) % $2 = 0"
-            " THEN $3::timestamptz ELSE locked_until END WHERE id = $1",
-            row["id"],
-            FAILURES_ALLOWED,
-            clock.now() + LOCKED_FOR,
-        )
-        gate = Gate(services, subject_of(row), None)
-    await gate.enter_refusal(Unauthenticated(), Act.login_fail)
 
 
 async def session_subject(services: Services, token: str) -> Subject:

@@ -257,6 +257,8 @@ class Tokens:
         """The account that the agency imported under this name; the request is refused without one."""
         now = clock.seconds()
         at, row = self._people.get((unit_id, name), (0.0, None))
+        if not name.isprintable():
+            raise Unauthenticated
         if row is None or now - at >= FRESH_SECONDS:
             row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
             if row is None:

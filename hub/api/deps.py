@@ -1,6 +1,7 @@
 """What routes depend on: the services, and the `Gate` of an authenticated caller."""
 
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Depends, Request
 
@@ -34,7 +35,7 @@ async def caller(request: Request) -> Gate:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    subject = await tokens(request).subject(token, request.headers.get("on-behalf-of", ""))
+    subject = await tokens(request).subject(token, unquote(request.headers.get("on-behalf-of", "")))
     gate = Gate(services(request), subject, None)
     request.state.gate = gate
     return gate

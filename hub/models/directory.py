@@ -89,7 +89,8 @@ class Directory:
             if name not in place:
                 continue
             for code in codes:
-                parents = sum(self.regions.get(code[:d].ljust(12, "0"), "\0") in place for d in (2, 4, 6))
+                above = dict.fromkeys(code[:digits].ljust(12, "0") for digits in (2, 4, 6, 9))
+                parents = sum(self.regions.get(prefix, "\0") in place for prefix in above)
                 score = (code, parents, len(area(code)))
                 if score[1:] > best[1:] and (len(codes) == 1 or parents > 1):
                     best = score

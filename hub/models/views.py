@@ -9,7 +9,7 @@ import orjson
 from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
-from hub.models.fields import INDEX
+from hub.models.fields import INDEX, mask_text
 
 CLEAR, MASKED = 2, 1
 ROUTINE = INDEX["routine"]
@@ -65,10 +65,16 @@ def _told() -> dict[str, str]:
 TOLD = _told()
 
 
-def anonymised(kind: str, members: bytes) -> bytes:
-    """The fields of a record whose origin is secret, as an anonymous report would hold them."""
+def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Directory) -> bytes:
+    """The fields of a record whose origin is secret, as an anonymous report would hold them.
+
+    Every report says where, so the case's county stands for a place that this one does not give.
+    """
     values, told, child = orjson.loads(b"{%b}" % members), {}, {}
-    for info in fields_of(KINDS[kind]):
+    place = directory.place_name(row["region_code"][:6].ljust(12, "0"))
+    if where := outcomes[INDEX["whereabouts"]]:
+        told["place"] = place if where == CLEAR else mask_text(place)
+    for info in fields_of(KINDS[row["kind"]]):
         name = info.told_as or (info.name if TOLD.get(info.name) == info.category else "")
         if name and info.name in values:
             (child if name.startswith("children.") else told)[name.removeprefix("children.")] = values[info.name]

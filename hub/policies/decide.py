@@ -28,8 +28,7 @@ Key = tuple[str, str, str]
 
 def refuse_impostor() -> None:
     """PyPI's `casbin` is a dead package that installs over `pycasbin`: refuse to start beside it."""
-    names = {(d.metadata["Name"] or "").lower() for d in metadata.distributions()}
-    if "casbin" in names:
+    if any(metadata.Distribution.discover(name="casbin")):
         raise RuntimeError("卸载 PyPI 包 casbin，只用 pycasbin / uninstall `casbin`; only pycasbin may be present")
 
 

@@ -15,11 +15,8 @@ from hub.embedded import Embedded
 from hub.errors import Unavailable
 from hub.policies.services import Services
 from tests import logbook
+from tests.outages import blocked, superuser
 from tests.world import World, call
-
-
-async def owner(embedded: Embedded, database: str = "hub") -> Any:
-    return await asyncpg.connect(embedded.url("postgres", database))
 
 
 @pytest.fixture
@@ -63,7 +60,7 @@ async def commit_all(committer: Committer, start: int, count: int, done: dict[in
 
 async def test_unknown_outcome(services: Services, committer: Committer, embedded: Embedded) -> None:
     """Its backend killed 20 times while busy: every ticket's entry is there once, under the ticket's own counter."""
-    killer, done = await owner(embedded), dict[int, keys.Ticket]()
+    killer, done = await superuser(embedded), dict[int, keys.Ticket]()
     for round_ in range(20):
         load = asyncio.create_task(commit_all(committer, round_ * 600, 600, done))
         await asyncio.sleep(0.002 * (round_ % 5))
@@ -78,29 +75,12 @@ async def test_unknown_outcome(services: Services, committer: Committer, embedde
     assert sorted(by_n) == list(range(2, len(by_n) + 2))
 
 
-class Outage:
-    """The log cannot be written while a table lock is held; `with` releases it."""
-
-    def __init__(self, embedded: Embedded) -> None:
-        self.embedded = embedded
-
-    async def __aenter__(self) -> None:
-        self.connection = await owner(self.embedded)
-        self.transaction = self.connection.transaction()
-        await self.transaction.start()
-        await self.connection.execute("LOCK TABLE access_log IN EXCLUSIVE MODE")
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.transaction.rollback()
-        await self.connection.close()
-
-
 async def test_503_and_recovery(world: World, embedded: Embedded) -> None:
     """The log blocked: data routes answer 503 without a byte of the case, readyz too; then all is well again."""
     police = await world.agency("police")
     made = await police.filed("police_call", call(content="阻塞期间不得外流"))
     url, writer = f"/v1/cases/{made['case_id']}", world.services.committer.w
-    async with Outage(embedded):
+    async with blocked(embedded, "access_log"):
         answers = await asyncio.gather(*(police.get(url) for _ in range(20)))
         assert {a.status_code for a in answers} == {503}
         assert all(a.headers["content-type"] == "application/problem+json" and "阻塞" not in a.text for a in answers)
@@ -116,7 +96,7 @@ async def test_a_late_row_of_an_abandoned_flush_harms_nothing(
 ) -> None:
     """An entry given up after the time limit gives no ticket; the writer takes a new chain that starts at 1."""
     before = committer.w
-    async with Outage(embedded):
+    async with blocked(embedded, "access_log"):
         with pytest.raises(Unavailable):
             await committer.commit(read(late=True))
     ticket = await committer.commit(read(late=False))
@@ -231,7 +211,7 @@ async def test_weakened_durability_refuses_to_start(
     services: Services, embedded: Embedded, weaken: str, restore: str
 ) -> None:
     """At every level, by name; the same database unweakened (the control) connects."""
-    admin = await owner(embedded)
+    admin = await superuser(embedded)
 
     async def apply(sql: str) -> None:
         await admin.execute(sql)
@@ -254,7 +234,7 @@ async def test_the_committer_insists_on_its_own_connection(
     services: Services, committer: Committer, embedded: Embedded
 ) -> None:
     """Weakened after the start, the log's connection still commits synchronously."""
-    admin = await owner(embedded)
+    admin = await superuser(embedded)
     await admin.execute("ALTER ROLE hub_app SET synchronous_commit = off")
     try:
         fresh = await services.database.dedicated()

@@ -93,7 +93,7 @@ async def column_of(stolen: Stolen, record: dict[str, str], column: str, *, vers
     return row["v"]
 
 
-SHOWN = ["c_routine", "c_facts", "c_victim", "c_whereabouts", "c_internal", "c_reporter"]
+SHOWN = ["c_routine", "c_facts", "c_victim", "c_whereabouts", "c_minor"]
 
 
 @pytest.mark.parametrize("column", SHOWN)

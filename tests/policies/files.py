@@ -1,11 +1,13 @@
 """The shipped policy for tests: its text, its lines, and copies of it with lines changed."""
 
+import os
 from collections.abc import Iterable
 
 from hub.policies.decide import Policy
 from hub.policies.rules import Rule, Rules, read
 from hub.settings import ROOT
 
+FULL = bool(os.environ.get("HUB_TEST_FULL"))
 PATH = ROOT / "policy.csv"
 TEXT = PATH.read_text(encoding="utf-8")
 SHIPPED = read(PATH)

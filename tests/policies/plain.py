@@ -6,10 +6,15 @@ Outcomes are letters in the order of `CATEGORIES`: C clear, M masked, . withheld
 from collections.abc import Collection
 from functools import cache
 
-CATEGORIES = (
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+CATEGORIES = words(
     "routine facts victim contact whereabouts refuge respondent minor reporter medical evidence measures judicial"
     " risk support visit internal"
-).split()
+)
 LETTERS = ".MC"
 NOTHING = "." * len(CATEGORIES)
 
@@ -42,18 +47,18 @@ WORKING = frozenset({"involved", "authored", "referred_in", "named_in_order", "o
 LINE = frozenset({"police", "womens_federation", "joint_centre"})
 """Unit types with superiors, and those that see their area."""
 MANDATED = frozenset({"hospital", "school", "residents_committee", "civil_affairs", "social_work"})
-FACTS = (
+FACTS = words(
     "involved authored territorial referred_in named_in_order superior intake_duty emergency own_report relocated"
     " sealed party_conflict suspended"
-).split()
+)
 
 Words = frozenset[str]
 ALL = frozenset(CATEGORIES)
 
 
-def _of(words: str) -> Words:
-    assert set(words.split()) <= ALL, words
-    return frozenset(words.split())
+def _of(text: str) -> Words:
+    assert ALL.issuperset(words(text)), text
+    return frozenset(words(text))
 
 
 # fact, unit types, roles (none: any), purpose (none: any), clear, masked

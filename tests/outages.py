@@ -1,0 +1,40 @@
+"""Taking the database away, for real: a table nobody can write, or a server that lets nobody in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from hub.embedded import Embedded
+
+
+async def superuser(embedded: Embedded, database: str = "hub") -> Any:
+    return await asyncpg.connect(embedded.url("postgres", database))
+
+
+@asynccontextmanager
+async def blocked(embedded: Embedded, table: str) -> AsyncIterator[None]:
+    """Nobody can write the table until the block ends; whoever tries waits."""
+    connection = await superuser(embedded)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+@asynccontextmanager
+async def down(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
+    """The hub's role may not log in and its connections are cut, as when the server is gone."""
+    connection = await superuser(embedded)
+    await connection.execute("ALTER ROLE hub_app NOLOGIN")
+    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hub_app'")
+    try:
+        yield
+    finally:
+        await connection.execute("ALTER ROLE hub_app LOGIN")
+        await connection.close()
