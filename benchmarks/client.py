@@ -125,21 +125,21 @@ async def _run(url: str, scripts: list[Script], headers: dict[str, str], seconds
     os.sched_setaffinity(0, {REST_CORE})
     times: list[float] = []
     counts = {"bytes": 0, "errors": 0}
-    end = time.perf_counter() + seconds
+    connections = [await _connect(url, headers) for _ in scripts]
+    begun = time.perf_counter()
 
-    async def one(script: Script) -> None:
-        connection, call = await _connect(url, headers), next(script)
-        while time.perf_counter() < end:
-            begun = time.perf_counter()
+    async def one(connection: Connection, script: Script) -> None:
+        call = next(script)
+        while not times or time.perf_counter() - begun < seconds:
+            sent = time.perf_counter()
             status, body = await connection.send(call)
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append((time.perf_counter() - sent) * 1000)
             counts["bytes"] += len(body)
             counts["errors"] += status >= 400
             call = script.send(body)
         connection.writer.close()
 
-    begun = time.perf_counter()
-    await asyncio.gather(*map(one, scripts))
+    await asyncio.gather(*map(one, connections, scripts))
     took = time.perf_counter() - begun
     times.sort()
     ranks = (times[len(times) // 2], times[len(times) * 99 // 100])

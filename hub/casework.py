@@ -288,7 +288,10 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     for item in seen:
         if _listable(item) and _changed_visibly(item.decision, item.row["changed"]):
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
-            head = b'{"version":%d,"made_at":%b,"record":' % (number, orjson.dumps(item.row["made_at"]))
+            head = b'{"version":%d,"made_at":%b,"record":' % (
+                number,
+                orjson.dumps(item.row["made_at"], option=orjson.OPT_UTC_Z),
+            )
             items.append(head + _record(gate, item) + b"}")
     tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)

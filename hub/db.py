@@ -4,6 +4,7 @@ Rows come as asyncpg records, not ORM objects: a SQLModel object of 60 values co
 `Database.audit` connects under the role that may read the access log; `Database.main` may only add to it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -33,6 +34,8 @@ LOST = (
 )
 """What a broken or absent database raises, whichever call meets it."""
 FAILED = (*LOST, asyncpg.PostgresError)
+PLANS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+"""Every statement is planned once a connection: the facts cost 0.4 ms to plan and 0.1 ms to run."""
 
 
 class Weakened(RuntimeError):
@@ -69,6 +72,7 @@ class Database:
 
     async def connect(self) -> "Database":
         common: dict[str, Any] = {"reset": _no_reset, "command_timeout": 30, "timeout": 10}
+        common["server_settings"] = PLANS
         self.main = await asyncpg.create_pool(self.url, min_size=1, max_size=self.size, init=_prepare, **common)
         self.audit = await asyncpg.create_pool(self.url, min_size=0, max_size=2, init=_prepare_audit, **common)
         await self.check_durability()
@@ -108,8 +112,12 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         try:
-            async with self.main.acquire(timeout=10) as connection:
+            async with asyncio.timeout(10):
+                connection = await self.main.acquire()
+            try:
                 yield connection
+            finally:
+                await self.main.release(connection)
         except LOST as lost:
             raise Unavailable("数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly.") from lost
 

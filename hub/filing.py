@@ -118,7 +118,7 @@ def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
     """Envelopes by column for every category the record fills, beside those carried over."""
     sealed = dict(filing.carried)
     for index, (clear, masked) in split(KINDS[filing.kind], filing.values).items():
-        for name, members in ((f"c_{CATEGORIES[index]}", clear), (f"m_{CATEGORIES[index]}", masked)):
+        for name, members in ((CLEAR_COLUMNS[index], clear), (MASKED_COLUMNS[index], masked)):
             bound = keys.bind("record", filing.record_id, name, filing.version)
             sealed[name] = key.data.seal(members, bound)
     return sealed

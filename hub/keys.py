@@ -6,6 +6,7 @@ ciphertext moved elsewhere does not open. Record envelopes open only against a r
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import os
@@ -168,17 +169,20 @@ class Vault:
     def new_case_key(self, case_id: UUID) -> tuple[CaseKey, bytes]:
         """A fresh data key and its wrapped form."""
         secret = os.urandom(64)
-        key = self._cache[case_id] = CaseKey(self.suite, secret)
-        return key, self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes)
+        return self._remember(case_id, secret), self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes)
 
     def case_key(self, case_id: UUID, wrapped: bytes, key_id: str) -> CaseKey:
         """Unwrap a data key, once per process while it stays in the cache."""
         key = self._cache.get(case_id)
         if key is None:
             secret = self._masters[key_id].open(wrapped, b"case|" + case_id.bytes)
-            key = self._cache[case_id] = CaseKey(self.suite, secret)
-            if len(self._cache) > CACHED_KEYS:
-                self._cache.popitem(last=False)
+            key = self._remember(case_id, secret)
+        return key
+
+    def _remember(self, case_id: UUID, secret: bytes) -> CaseKey:
+        key = self._cache[case_id] = CaseKey(self.suite, secret)
+        if len(self._cache) > CACHED_KEYS:
+            self._cache.popitem(last=False)
         return key
 
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
@@ -193,20 +197,20 @@ class Vault:
             mac = crypto_hmac.HMAC(self._lookup, hashes.SM3())
             mac.update(message)
             return mac.finalize()[:16]
-        return hmac.digest(self._lookup, message, "sha256")[:16]
+        return hmac.digest(self._lookup, message, hashlib.sha256)[:16]
 
     def pseudonym(self, kind: str, value: bytes) -> UUID:
         """What the access log calls a case or a person."""
-        return UUID(bytes=hmac.digest(self._pseudonym, kind.encode() + b"|" + value, "sha256")[:16])
+        return UUID(bytes=hmac.digest(self._pseudonym, kind.encode() + b"|" + value, hashlib.sha256)[:16])
 
     def tag(self, message: bytes) -> str:
         """A short keyed hash for ETags: equal for equal visible content, meaningless to anyone else."""
-        return hmac.digest(self._tag, message, "sha256")[:16].hex()
+        return hmac.digest(self._tag, message, hashlib.sha256)[:16].hex()
 
 
 def commitment(opening: bytes, body: bytes) -> bytes:
     """HMAC-SHA-256(random 32 bytes, canonical body): binds a log leaf to its sealed body."""
-    return hmac.digest(opening, body, "sha256")
+    return hmac.digest(opening, body, hashlib.sha256)
 
 
 def new_signing_key() -> str:

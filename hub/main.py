@@ -21,8 +21,12 @@ from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.policies.services import Services
+from hub.policies.subject import Purpose
 
 DIRECTORY_SECONDS = 5.0
+ROUTERS = tuple(module.router for module in (cases, records, reports, audit, tokens, meta))
+ALWAYS = ("idempotency-key", "if-match")
+"""Headers that our own answer, not the framework's, asks for: 400 and 428."""
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -110,8 +114,8 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
         await services.database.close()
 
     app = FastAPI(title="联护 Lianhu", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    for module in (cases, records, reports, audit, tokens, meta):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     problems.install(app)
     app.add_middleware(Shell, limit=config.body_limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -126,7 +130,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schema["components"]["schemas"] |= bodies.schemas()
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     problem = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-    for route in _routes(app):
+    for route in _routes():
         depends = {d.call for d in route.dependant.dependencies}
         for method in route.methods or ():
             operation = schema["paths"][route.path_format][method.lower()]
@@ -135,17 +139,24 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             if depends & {gate, caller}:
                 operation["security"] = [{"token": []}]
                 operation.setdefault("parameters", []).extend(_gate_headers(gate in depends))
+            for parameter in operation.get("parameters", ()):
+                parameter["required"] |= parameter["name"] in ALWAYS
     app.openapi_schema = schema
     return schema
 
 
-def _routes(app: FastAPI) -> list[APIRoute]:
-    return [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+def _routes() -> list[APIRoute]:
+    """Every described route. An application's own list holds routers, not routes."""
+    found = (route for router in ROUTERS for route in router.routes)
+    return [route for route in found if isinstance(route, APIRoute) and route.include_in_schema]
 
 
 def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
-    named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False)]
-    named += [("Purpose-Of-Use", "访问目的", True)] if purposeful else []
+    purposes = {"enum": [purpose.value for purpose in Purpose]}
+    named: list[tuple[str, str, bool, dict[str, Any]]]
+    named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False, {})]
+    named += [("Purpose-Of-Use", "访问目的", True, purposes)] if purposeful else []
     return [
-        {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"}} for n, d, r in named
+        {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"} | more}
+        for n, d, r, more in named
     ]

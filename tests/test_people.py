@@ -78,7 +78,7 @@ async def test_five_failures_lock(world: World) -> None:
     assert await somebody.account() == {"failures": 0, "locked_until": None}
 
 
-async def guessed(world: World, somebody: Login, guesses: int = 20) -> bool:
+async def guessed(world: World, somebody: Login, guesses: int = 12) -> bool:
     """Does the right login, sent at once behind many wrong ones, succeed?"""
     tries = [people.login(world.services, somebody.login, f"guess {n}", "000000") for n in range(guesses)]
     last = people.login(world.services, somebody.login, PASSWORD, somebody.code())
@@ -88,7 +88,7 @@ async def guessed(world: World, somebody: Login, guesses: int = 20) -> bool:
 
 
 async def test_guesses_sent_at_once_lock_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fifth failure locks though twenty attempts are under way."""
+    """The fifth failure locks though a dozen attempts are under way."""
     assert not await guessed(world, await enrol.person(world))
 
     async def free(*_: Any) -> bool:
@@ -193,7 +193,7 @@ def _account(role: str, human: str, n: int) -> admin.NewAccount:
 
 
 async def test_three_administrators_added_at_once(world: World) -> None:
-    for _ in range(10):
+    for _ in range(5):
         human = someone()["id_number"]
         adding = [admin.add_accounts(world.services, [_account(role, human, n)]) for n, role in enumerate(ADMIN_ROLES)]
         made = await asyncio.gather(*adding, return_exceptions=True)

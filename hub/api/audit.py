@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from hub import oversight
 from hub.api.bodies import json_response
 from hub.api.deps import CallerDep
 from hub.audit.entry import Act
+from hub.models.values import Moment
 from hub.policies.subject import Purpose
 
 router = APIRouter(prefix="/v1/audit", tags=["审计 audit"])
@@ -20,8 +20,8 @@ async def entries(
     who: Annotated[str, Query(max_length=64, description="账号或客户端编号")] = "",
     unit: Annotated[str, Query(max_length=64, description="单位代码")] = "",
     case: Annotated[str, Query(max_length=40, description="个案编号或其在日志中的代号")] = "",
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     act: Act | None = None,
     purpose: Purpose | None = None,
     outcome: Annotated[str, Query(pattern="^(permit|deny|conflict)$")] | None = None,

@@ -244,7 +244,9 @@ class Tokens:
             known.row, known.looked_up = await self._client(known.client_id), now
             if known.row is not None and known.row["unit_id"] not in self.services.directory.units:
                 await self.services.directory.refresh()
-        if known.row is None or known.jkt not in [thumbprint(k) for k in known.row["jwks"]["keys"]]:
+            held = [thumbprint(k) for k in known.row["jwks"]["keys"]] if known.row is not None else []
+            known.row = known.row if known.jkt in held else None
+        if known.row is None:
             raise Unauthenticated
         return known
 

@@ -5,14 +5,14 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from hub import casework
 from hub.api.bodies import json_response
 from hub.api.deps import GateDep
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
-from hub.models.values import IdNumber, PastDay, Phone, Short
+from hub.models.values import IdNumber, Moment, PastDay, Phone, Short
 
 router = APIRouter(prefix="/v1/cases", tags=["个案 cases"])
 Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
@@ -34,7 +34,7 @@ async def list_cases(
     region: Annotated[str, Query(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None,
     status: Status | None = None,
     risk: RiskLevel | None = None,
-    updated_since: AwareDatetime | None = None,
+    updated_since: Moment | None = None,
     kind: Kind | None = None,
     mine: bool = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,

@@ -39,6 +39,7 @@ class Directory:
         self.codes: dict[str, UnitInfo] = {}
         self.regions: dict[str, str] = {}
         self._by_name: dict[str, list[str]] = {}
+        self._places: dict[str, str] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
     async def refresh(self) -> None:
@@ -67,7 +68,7 @@ class Directory:
     async def _load_regions(self) -> None:
         rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
         self.regions = {row["code"]: row["name"] for row in rows}
-        self._by_name = {}
+        self._by_name, self._places = {}, {}
         for code, name in self.regions.items():
             if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
                 self._by_name.setdefault(name, []).append(code)
@@ -78,9 +79,12 @@ class Directory:
 
     def place_name(self, code: str) -> str:
         """Province to township in words, as far as the table knows them."""
-        prefixes = dict.fromkeys(code[:digits].ljust(12, "0") for digits in (2, 4, 6, 9))
-        names = [self.regions.get(prefix, "") for prefix in prefixes]
-        return "".join(n for n in names if n not in ("市辖区", "县"))
+        name = self._places.get(code)
+        if name is None:
+            prefixes = dict.fromkeys(code[:digits].ljust(12, "0") for digits in (2, 4, 6, 9))
+            names = [self.regions.get(prefix, "") for prefix in prefixes]
+            name = self._places[code] = "".join(n for n in names if n not in ("市辖区", "县"))
+        return name
 
     def locate(self, place: str) -> str:
         """The finest division whose name, and whose parents' names as far as given, occur in the text."""

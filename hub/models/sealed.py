@@ -20,6 +20,8 @@ from hub.models.fields import CATEGORIES, INDEX, masked
 
 CLEAR_COLUMNS = tuple(f"c_{category}" for category in CATEGORIES)
 MASKED_COLUMNS = tuple(f"m_{category}" for category in CATEGORIES)
+CATEGORY_OF = {name: i for columns in (CLEAR_COLUMNS, MASKED_COLUMNS) for i, name in enumerate(columns)}
+"""Category index by sealed column."""
 
 
 class Record(SQLModel, table=True):

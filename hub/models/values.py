@@ -62,6 +62,13 @@ def _text(value: Any) -> Any:
     return value
 
 
+def _written(value: Any) -> Any:
+    """Only what is written as RFC 3339 has it: a bare number is no time, whatever a parser makes of it."""
+    if isinstance(value, date) or (isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        return value
+    raise ValueError("时间须按 RFC 3339 书写 / a time is written as in RFC 3339, a day as YYYY-MM-DD")
+
+
 def _past(value: datetime) -> datetime:
     if not datetime(1900, 1, 1, tzinfo=value.tzinfo) <= value <= clock.now() + timedelta(minutes=5):
         raise ValueError("时间不能在将来或早于1900年 / a time lies in the future or before 1900")
@@ -101,12 +108,14 @@ IdNumber = Annotated[str, _clean, AfterValidator(id_number_of)]
 """Citizen id number, GB 11643-1999. Area 990000 (unassigned) only and always in a demo deployment."""
 Phone = Annotated[str, _clean, StringConstraints(max_length=40), AfterValidator(_phone)]
 """Mainland mobile, landline with area code, or short service number; +86 and separators removed."""
-Instant = Annotated[AwareDatetime, AfterValidator(_past)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""Any moment: RFC 3339 with offset."""
+Instant = Annotated[Moment, AfterValidator(_past)]
 """A moment that has happened: RFC 3339 with offset, at most 5 minutes ahead of the hub's clock."""
-Due = Annotated[AwareDatetime, AfterValidator(_due)]
+Due = Annotated[Moment, AfterValidator(_due)]
 """A moment that may lie ahead, at most ten years."""
-PastDay = Annotated[date, AfterValidator(_past_day)]
-Day = Annotated[date, AfterValidator(_day)]
+PastDay = Annotated[date, BeforeValidator(_written), AfterValidator(_past_day)]
+Day = Annotated[date, BeforeValidator(_written), AfterValidator(_day)]
 RegionCode = Annotated[str, _clean, AfterValidator(_region)]
 """GB/T 2260 code of 6 digits or statistical code of 12; checked against the loaded table on submission."""
 UnitCode = Annotated[str, _clean, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import orjson
@@ -10,16 +11,17 @@ from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
 from hub.models.fields import INDEX, mask_text
+from hub.models.party import Child
 
 CLEAR, MASKED = 2, 1
 ROUTINE = INDEX["routine"]
+STATUSES, STAGES, RISKS = ({word.value: word.zh for word in words} for words in (Status, Stage, RiskLevel))
 Row = Mapping[str, Any]
 
 
 def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
     """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    seen = [stamp for stamp, outcome in zip(row["touched"], outcomes, strict=True) if outcome]
-    newest: datetime = max(seen, default=row["opened_at"])
+    newest: datetime = max(compress(row["touched"], outcomes), default=row["opened_at"])
     return newest
 
 
@@ -27,16 +29,16 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
     """The `routine` part of a case, in the form its outcome allows, without the closing brace."""
     head: dict[str, Any] = {"id": str(row["case_id"])}
     if outcomes[ROUTINE]:
-        head |= {"status": row["status"], "status_text": Status(row["status"]).zh}
+        head |= {"status": row["status"], "status_text": STATUSES[row["status"]]}
     if outcomes[ROUTINE] == CLEAR:
         units = [directory.shown(unit) for unit in row["acting"]]
         region = row["region_code"][:9].ljust(12, "0")
         head |= {
             "number": row["number"],
             "stage": row["stage"],
-            "stage_text": Stage(row["stage"]).zh,
+            "stage_text": STAGES[row["stage"]],
             "risk_level": row["risk_level"],
-            "risk_text": RiskLevel(row["risk_level"]).zh,
+            "risk_text": RISKS[row["risk_level"]],
             "region": region,
             "place": directory.place_name(region),
             "opened_at": row["opened_at"],
@@ -79,7 +81,8 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
         if name and info.name in values:
             (child if name.startswith("children.") else told)[name.removeprefix("children.")] = values[info.name]
     if child:
-        told["children"] = [*told.get("children", []), child]
+        in_order = {info.name: child[info.name] for info in fields_of(Child) if info.name in child}
+        told["children"] = [*told.get("children", []), in_order]
     return orjson.dumps({name: told[name] for name in TOLD if name in told})[1:-1]
 
 

@@ -15,6 +15,7 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
+from hub.models.sealed import CATEGORY_OF
 from hub.policies import facts
 from hub.policies.decide import CLEAR, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
@@ -119,9 +120,9 @@ class Gate:
             return
         row, changed = item.row, item.row["last_changed"]
         present = [
-            (name, row[name], changed[INDEX[name[2:]]])
+            (name, sealed, changed[CATEGORY_OF[name]])
             for name in item.decision.columns
-            if (name != "c_refuge" or not query.listed) and row[name] is not None
+            if (name != "c_refuge" or not query.listed) and (sealed := row[name]) is not None
         ]
         key = self._case_key(row)
         item.members = b",".join(keys.open_row(ticket, key, (row["id"], row["version"]), present))

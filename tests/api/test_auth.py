@@ -3,6 +3,7 @@ at once on reads and within five seconds elsewhere (T20, T21)."""
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from hub import admin
 from hub.api import auth
 from hub.demo.province import TYPES
+from hub.policies import facts
+from hub.policies.decide import Policy
 from hub.policies.subject import Purpose
 from tests import enrol
 from tests.enrol import Agency
@@ -79,15 +82,17 @@ async def test_acting_for_a_person_of_the_unit(world: World) -> None:
     """On-Behalf-Of names an enabled account of the system's own unit, exactly; nobody means purpose `sync` alone."""
     police, away = await enrol.agency(world), f"{AWAY}-police"
     made = await filed(police)
-    await admin.add_accounts(
-        world.services, [admin.NewAccount(away, "elsewhere", "caseworker", someone()["id_number"])]
-    )
+    new = [(away, "elsewhere"), (police.code, "张虚构 100%")]
+    accounts = [admin.NewAccount(unit, name, "caseworker", someone()["id_number"]) for unit, name in new]
+    await admin.add_accounts(world.services, accounts)
     caller, path = await police.caller(), f"/v1/cases/{made['case_id']}"
     good = await caller.get(path)
     assert good.status_code == 200
-    for name in ("nobody", "elsewhere", "Worker", "worker,second", "*", str(police.ids["second"]), "login-officer"):
+    strangers = ["nobody", "elsewhere", "Worker", "worker,second", "*", str(police.ids["second"]), "login-officer"]
+    for name in [*strangers, "%00", "worker%00", "%ED%A0%80", "%", "%20"]:
         answer = await caller.get(path, headers={"On-Behalf-Of": name})
         assert answer.status_code == 401 and "records" not in answer.json(), name
+    assert (await caller.get(path, headers={"On-Behalf-Of": quote("张虚构 100%")})).content == good.content
     await admin.disable(world.services, "accounts", str(police.ids["second"]))
     assert (await caller.get(path, headers={"On-Behalf-Of": "second"})).status_code == 401
     assert (await caller.get(path)).content == good.content, "control"
@@ -167,7 +172,7 @@ NOUNS = ("accounts", "clients", "units")
 
 async def test_disabling_stops_reads_at_once_and_the_rest_soon(world: World) -> None:
     cases = {noun: await _disabled(world, noun) for noun in NOUNS}
-    for police, caller, made in cases.values():
+    for _, caller, made in cases.values():
         assert await open_reads(caller, made) == 0
         patch = await caller.send("PATCH", f"/v1/records/{made['id']}", json={}, headers={"If-Match": '"x"'})
         attach = await caller.post(f"/v1/records/{made['id']}/attachments", content=PNG)
@@ -185,6 +190,14 @@ async def test_disabling_stops_reads_at_once_and_the_rest_soon(world: World) -> 
         if noun != "accounts":
             with pytest.raises(AssertionError, match="invalid_client"):
                 await world.token(police.code)
+
+
+async def test_a_fact_left_out_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a policy that does not ask for `suspended` shows everything until the next look, and is caught."""
+    monkeypatch.setitem(facts.FACTS, "suspended", f"FALSE AND ({facts.FACTS['suspended']})")
+    monkeypatch.setattr(world.services, "policy", Policy(world.services.policy.rules))
+    _, caller, made = await _disabled(world, "clients")
+    assert await open_reads(caller, made) == len(reads(made))
 
 
 async def test_a_late_look_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

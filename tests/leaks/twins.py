@@ -29,7 +29,7 @@ NAMED = {
 }
 CURSOR = re.compile(r'"next":"([^"]*)"')
 Told = list[tuple[str, int, list[tuple[str, str]], str]]
-"""What an observer was told: request, status, headers, body."""
+"""What an observer was told: status, headers and body; the request stands before them for people, uncompared."""
 
 
 @dataclass(slots=True)
@@ -85,10 +85,7 @@ def normal(told: Told) -> Told:
             text = pattern.sub(lambda m, k=kind: known.setdefault((k, m[0]), f"{k}{len(known)}"), text)  # type: ignore[misc]
         return text
 
-    return [
-        (plain(asked), status, [(k, plain(v)) for k, v in headers], plain(body))
-        for asked, status, headers, body in told
-    ]
+    return [(asked, status, [(k, plain(v)) for k, v in headers], plain(body)) for asked, status, headers, body in told]
 
 
 @dataclass(slots=True)
@@ -142,8 +139,9 @@ def differences(name: str, one: Told, two: Told) -> list[str]:
     """Where two accounts part."""
     found = [f"{name}: {len(one)} answers, {len(two)}"] if len(one) != len(two) else []
     for a, b in zip(normal(one), normal(two), strict=False):
-        if a != b:
+        if a[1:] != b[1:]:
             place = next((i for i, (x, y) in enumerate(zip(a[3], b[3], strict=False)) if x != y), 0)
             shown = (a[3][max(0, place - 60) : place + 90], b[3][max(0, place - 60) : place + 90])
-            found.append(f"{name}: {a[0]}: {a[1:3]} {b[1:3]} …{shown[0]} | …{shown[1]}")
+            heads = [x for x in (*a[2], *b[2]) if (x in a[2]) != (x in b[2])]
+            found.append(f"{name}: {a[0]}: {a[1]} {b[1]} {heads} …{shown[0]} | …{shown[1]}")
     return found

@@ -135,7 +135,7 @@ def wholes() -> Iterator[tuple[str, bytes]]:
 
 
 def bad_files() -> dict[str, bytes]:
-    texts = [*slips(), *gaps(), *doubles(), *shapes()]
+    texts = [*list(slips())[:: 1 if FULL else 2], *gaps(), *doubles(), *shapes()]
     return {name: text.encode() for name, text in texts} | dict(wholes())
 
 
@@ -206,7 +206,7 @@ def test_no_rule_hides_in_a_comment(tmp_path: Path, separator: str) -> None:
 
 def test_the_command_says_why(tmp_path: Path) -> None:
     path = tmp_path / "policy.csv"
-    path.write_bytes(BAD["typo in effect of ceiling"])
+    path.write_bytes(dict(slips())["typo in effect of ceiling"].encode())
     answer = CliRunner().invoke(app, ["policy", "check", str(path)])
     assert answer.exit_code == 1
     assert "effect" in answer.stderr and str(1 + LINES.index(line_of(SAMPLES["ceiling"]))) in answer.stderr
