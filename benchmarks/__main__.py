@@ -86,8 +86,6 @@ def rounds(stage: Stage, chosen: list[str], count: int, seconds: float) -> list[
                     if number:
                         found.append(made)
                         show_round(made)
-                if w == "W3":
-                    asyncio.run(workloads.undo_created(stage))
     finally:
         for server in servers.values():
             server.stop()

@@ -30,7 +30,7 @@ from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
 from hub.settings import Settings
 
-CLIENT = f"{sample.DISTRICT}-police"
+CLIENTS = (f"{sample.DISTRICT}-police", f"{sample.OTHER}-police")
 ACTORS = 2_000
 CHUNK = 2_000
 ENTRIES_CHUNK = 20_000
@@ -65,7 +65,7 @@ class Share:
 
 
 async def prepare(services: Services) -> dict[str, str]:
-    """Regions, units, a caseworker each, the measured agency's system, an auditor; returns the secrets."""
+    """Regions, units, a caseworker each, the measured agencies' systems, an auditor; returns the secrets."""
     places = sample.places()
     divisions = [("990000000000", "虚构省", "province", ""), *((p.code, p.unit, p.level, p.parent) for p in places)]
     async with services.database.transaction() as connection:
@@ -85,7 +85,8 @@ async def prepare(services: Services) -> dict[str, str]:
     auditor = admin.NewAccount("9901-police", "auditor", "auditor", sample.person(9_100_000, "male")["id_number"])
     (made,) = await admin.add_accounts(services, [auditor_with_login(auditor)])
     pem = keys.new_signing_key()
-    await admin.add_client(services, CLIENT, CLIENT, {"keys": [keys.public_jwk(pem)]}, "cases:read records:write")
+    for client in CLIENTS:
+        await admin.add_client(services, client, client, {"keys": [keys.public_jwk(pem)]}, "cases:read records:write")
     return {"pem": pem, "totp": made.totp, "password": made.password}
 
 
@@ -177,7 +178,7 @@ def _parties(rows: Rows, filing: Filing, case_id: UUID) -> None:
 async def _entries(services: Services, share: Share) -> None:
     """Reads of half a year on this process's own chain, each sealed with the key of the case it is about."""
     dice, w, previous = random.Random(share.first), uuid4(), GENESIS
-    unit = services.directory.codes[CLIENT]
+    unit = services.directory.codes[CLIENTS[0]]
     caller = Subject("police", "caseworker", unit.id, unit.code, unit.area, unit.path, account_id=actor(0))
     gate = Gate(services, caller, Purpose.follow_up)
     decision = gate.table.decide(0b1)

@@ -5,7 +5,6 @@ client's socket. Samples are taken every millisecond of CPU time: work in C coun
 """
 
 import argparse
-import asyncio
 import signal
 import time
 from collections import Counter
@@ -120,8 +119,6 @@ def main() -> None:
         uvloop.run(run(app, calls, headers, sampler))
     finally:
         server.stop()
-        if chosen.workload == "W3":
-            asyncio.run(workloads.undo_created(stage))
         stage.embedded.stop()
     sampler.show(REPEAT[chosen.workload], chosen.lines)
 

@@ -19,6 +19,8 @@ TIERS = (("city", 1), ("county", 8), ("township", 31), ("community", 160))
 DIGITS = {"city": 4, "county": 6, "township": 9, "community": 12}
 DISTRICT = "990103"
 """Where the measured caller works; an eighth of the cases lie there."""
+OTHER = "990108"
+"""Where the measured submissions come from."""
 STORY = (
     "接警后值班民警立即前往现场当事人情绪激动称长期遭受配偶殴打辱骂本次因家庭琐事再次发生争执对方持物击打头部及手臂"
     "邻居听到呼救后报警现场有孩子受到惊吓已安抚并告知可申请人身安全保护令和庇护救助社区与妇联将于三日内回访"

@@ -15,7 +15,7 @@ from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.fields import INDEX
 from hub.models.region import area
 from hub.policies import facts
-from hub.policies.decide import CLEAR, MASKED, Decision
+from hub.policies.decide import CLEAR, MASKED
 from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
 
@@ -286,16 +286,14 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     numbers: dict[UUID, int] = {}
     items = []
     for item in seen:
-        if _listable(item) and _changed_visibly(item.decision, item.row["changed"]):
+        if _listable(item) and _changed_visibly(item):
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
-            head = b'{"version":%d,"made_at":%b,"record":' % (
-                number,
-                orjson.dumps(item.row["made_at"], option=orjson.OPT_UTC_Z),
-            )
-            items.append(head + _record(gate, item) + b"}")
+            made_at = orjson.dumps(item.row["made_at"], option=orjson.OPT_UTC_Z)
+            items.append(b'{"version":%d,"made_at":%b,"record":%b}' % (number, made_at, _record(gate, item)))
     tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)
 
 
-def _changed_visibly(decision: Decision, changed: list[int]) -> bool:
-    return any(decision.outcomes[i] for i in changed)
+def _changed_visibly(item: Seen) -> bool:
+    """The first version of a record that one may know always; what it holds besides is another matter."""
+    return item.row["version"] == 1 or any(item.decision.outcomes[i] for i in item.row["changed"])

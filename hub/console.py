@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from hub import keys, settings
+from hub.db import FAILED, Weakened
 from hub.embedded import EmbeddedFailed
 from hub.errors import HubError
 from hub.main import open_services
@@ -19,7 +20,7 @@ from hub.runtime import with_database, with_key
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
-STARTING = (keys.KeyRefused, EmbeddedFailed, PolicyRefused, OSError)
+STARTING = (keys.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, *FAILED)
 """What keeps a command from starting; the text says what to do."""
 
 
@@ -37,7 +38,7 @@ def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
         config = with_key(with_database(settings.current()))
         return asyncio.run(main())
     except HubError as error:
-        fail(f"{error.zh}\n{error.en}")
+        fail("\n".join(dict.fromkeys((error.zh, error.en))))
     except STARTING as error:
         fail(str(error))
 

@@ -84,7 +84,7 @@ class Sealer:
             raise SealBroken
         try:
             return self._cipher.decrypt(sealed[1 : 1 + NONCE], sealed[1 + NONCE :], bound_to)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # altered, or cut short
             raise SealBroken from None
 
 
@@ -147,16 +147,12 @@ def file_opener(ticket: Ticket, key: CaseKey, file: UUID) -> Callable[[str, byte
     return opened
 
 
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
 class Vault:
     """The keys of a deployment, held in memory for the life of the process."""
 
-    def __init__(self, raw: dict[str, Any], suite: str = "aes") -> None:
-        self.suite = suite
-        self._masters = {m["id"]: Sealer(suite, base64.b64decode(m["key"])) for m in raw["masters"]}
+    def __init__(self, raw: dict[str, Any], suite: str = "aes", source: Path | None = None) -> None:
+        self.suite, self._source = suite, source
+        self._masters = _sealers(raw, suite)
         self.key_id: str = raw["masters"][0]["id"]
         self._lookup = base64.b64decode(raw["lookup"])
         self._pseudonym = base64.b64decode(raw["pseudonym"])
@@ -175,8 +171,7 @@ class Vault:
         """Unwrap a data key, once per process while it stays in the cache."""
         key = self._cache.get(case_id)
         if key is None:
-            secret = self._masters[key_id].open(wrapped, b"case|" + case_id.bytes)
-            key = self._remember(case_id, secret)
+            key = self._remember(case_id, self._master(key_id).open(wrapped, b"case|" + case_id.bytes))
         return key
 
     def _remember(self, case_id: UUID, secret: bytes) -> CaseKey:
@@ -185,9 +180,15 @@ class Vault:
             self._cache.popitem(last=False)
         return key
 
+    def _master(self, key_id: str) -> Sealer:
+        """A master key; one that a rotation added since this process began is read from the file."""
+        if key_id not in self._masters and self._source is not None:
+            self._masters = _sealers(json.loads(self._source.read_text()), self.suite)
+        return self._masters[key_id]
+
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
         """The same data key under the newest master key: rotation touches nothing else."""
-        secret = self._masters[key_id].open(wrapped, b"case|" + case_id.bytes)
+        secret = self._master(key_id).open(wrapped, b"case|" + case_id.bytes)
         return self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes), self.key_id
 
     def lookup(self, kind: str, *values: str) -> bytes:
@@ -246,9 +247,9 @@ def create(path: Path, *, demo: bool) -> None:
     raw = {
         "format": 1,
         "demo": demo,
-        "masters": [_master()],
+        "masters": [_new_master()],
         "signing": new_signing_key(),
-        **{name: _b64(os.urandom(32)) for name in ("lookup", "pseudonym", "log", "misc")},
+        **{name: base64.b64encode(os.urandom(32)).decode() for name in ("lookup", "pseudonym", "log", "misc")},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, raw, os.O_EXCL)
@@ -257,7 +258,7 @@ def create(path: Path, *, demo: bool) -> None:
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
     raw = json.loads(path.read_text())
-    raw["masters"].insert(0, _master())
+    raw["masters"].insert(0, _new_master())
     temporary = path.with_suffix(".new")
     _write(temporary, raw, os.O_TRUNC)
     temporary.replace(path)
@@ -277,11 +278,15 @@ def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
         raise KeyRefused(f"主密钥文件格式未知 / unknown key file format: {path}")
     if raw["demo"] and not demo:
         raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
-    return Vault(raw, suite)
+    return Vault(raw, suite, path)
 
 
-def _master() -> dict[str, str]:
-    return {"id": secrets.token_hex(4), "key": _b64(os.urandom(32))}
+def _sealers(raw: dict[str, Any], suite: str) -> dict[str, Sealer]:
+    return {m["id"]: Sealer(suite, base64.b64decode(m["key"])) for m in raw["masters"]}
+
+
+def _new_master() -> dict[str, str]:
+    return {"id": secrets.token_hex(4), "key": base64.b64encode(os.urandom(32)).decode()}
 
 
 def _write(path: Path, raw: dict[str, Any], flag: int) -> None:

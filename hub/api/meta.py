@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 
 from hub.api.bodies import json_response
 from hub.api.deps import ServicesDep
+from hub.errors import Unavailable
 from hub.models.catalogue import KINDS, fields_of
 
 router = APIRouter(tags=["系统 system"])
@@ -19,7 +20,11 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(services: ServicesDep) -> Response:
     """能否写访问日志；不能则不放行任何数据。503 while the log cannot be written."""
-    ready = services.committer.ready or await services.committer.probe()
+    try:
+        await services.database.fetchrow("SELECT 1")
+        ready = services.committer.ready or await services.committer.probe()
+    except Unavailable:
+        ready = False
     return json_response(b'{"status":"ready"}' if ready else b'{"status":"log unavailable"}', 200 if ready else 503)
 
 

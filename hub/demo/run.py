@@ -98,6 +98,7 @@ def _say(port: int, folder: Path) -> None:
             f"  {account['login']:<18}{account['role']:<14} 口令 {account['password']}  动态码 {code}"
             f"  (TOTP {account['totp']})",
             highlight=False,
+            soft_wrap=True,
         )
     example = replayed.get("spc2025-lu", {}).get("case", "")
     console.print(f"机构系统密钥 agency keys: {folder / 'clients'}（docs/integration.md）")

@@ -42,7 +42,7 @@ def _string(prop: dict[str, Any], day: date) -> str:
     if prop.get("format") == "date":
         return str(day)
     if prop.get("x-pii") == "id_number":
-        return demo_id_number(date(1930, 1, 1) + timedelta(days=n), n, "female")
+        return demo_id_number(date(1930, 1, 1) + timedelta(days=n % 30_000), n, "female")
     return demo_phone(500_000 + n) if prop.get("x-pii") == "phone" else text()
 
 

@@ -92,7 +92,15 @@ ACTS = {
     "treatment": "hospital",
     "referral_slip": "police",
 }
-MEETS = ("procuratorate", "womens_federation", "residents_committee", "joint_centre", "justice", "school", "social_work")
+MEETS = (
+    "procuratorate",
+    "womens_federation",
+    "residents_committee",
+    "joint_centre",
+    "justice",
+    "school",
+    "social_work",
+)
 
 
 async def case(twin: Twin, sent: dict[str, dict[str, Any]]) -> None:
@@ -101,6 +109,8 @@ async def case(twin: Twin, sent: dict[str, dict[str, Any]]) -> None:
         await submit(twin, unit_type, kind, sent[kind])
     for unit_type in MEETS:
         await submit(twin, unit_type, "coordination", sent["coordination"])
+    newer = {k: v for k, v in sent["criticism"].items() if k not in _PARTIES}
+    twin.kept["newer"] = (await (await twin.world.agency("police")).filed("criticism", newer))["case_id"]
 
 
 async def secrets_change(twin: Twin, sent: dict[str, dict[str, Any]]) -> None:
@@ -205,7 +215,10 @@ SCENARIOS = [
     Scenario(
         "what the hospital must not know",
         frozenset({"facts", "whereabouts", "respondent", "reporter", "evidence", "measures", "judicial", "support"}),
-        (("involved", "hospital", "caseworker", "case_handling"), ("involved", "hospital", "caseworker", "medical_care")),
+        (
+            ("involved", "hospital", "caseworker", "case_handling"),
+            ("involved", "hospital", "caseworker", "medical_care"),
+        ),
         hospital_case,
         nothing,
     ),
@@ -268,7 +281,7 @@ async def listen(twin: Twin, observer: Observer, ears: Ears, since: str, people:
         return
     absent = "00000000-0000-4000-8000-000000000001"
     hidden = [f"/v1/records/{twin.kept.get(k, absent)}" for k in ("penalty", "police_call", "mandatory_report")]
-    guesses = [*hidden[: 3 if twin.other else 3], f"/v1/attachments/{twin.kept.get('file', absent)}"]
+    guesses = [*hidden, f"/v1/attachments/{twin.kept.get('file', absent)}"]
     await ears.everything(twin.kept.get("case", absent), guesses, since, people)
 
 

@@ -115,9 +115,7 @@ class Sweep:
         elif item.get("id") == self.seeded.book.case_id and "fields" not in item:
             self._case(who, item, problems, shown)
 
-    def _record(
-        self, who: Who, filed: Filed, item: dict[str, Any], problems: list[str], shown: set[Shown]
-    ) -> None:
+    def _record(self, who: Who, filed: Filed, item: dict[str, Any], problems: list[str], shown: set[Shown]) -> None:
         allowed = self.allowed(who, filed)
         own = filed.author == str(who.author)
         for name, value in item["fields"].items():
@@ -157,7 +155,9 @@ class Sweep:
             for filed in self._filed():
                 if name in filed.values or KINDS[filed.kind].origin != "routine":
                     category, form = place_of(filed, name, value)
-                    if self.allowed(who, filed).get(category, 0) >= form and not (category == "routine" and form == MASKED):
+                    if self.allowed(who, filed).get(category, 0) >= form and not (
+                        category == "routine" and form == MASKED
+                    ):
                         able.add((filed.id, category, form))
             problems += [] if able else [f"shared field {name}"]
             shown |= {frozenset(able)} if able else set()

@@ -64,9 +64,7 @@ async def test_amendments_take_no_server_names(world: World) -> None:
     tag = (await police.get(f"/v1/records/{made['id']}")).headers["etag"]
     before = await world.services.database.fetch("SELECT * FROM record WHERE id = $1", uuid.UUID(made["id"]))
     for name in [n for n in NAMES if n not in KINDS["police_call"].model_fields]:
-        answer = await police.send(
-            "PATCH", f"/v1/records/{made['id']}", json={name: 1}, headers={"If-Match": tag}
-        )
+        answer = await police.send("PATCH", f"/v1/records/{made['id']}", json={name: 1}, headers={"If-Match": tag})
         assert answer.status_code == 422, name
     for patch in ({"children": [{"id": 1}]}, {"fields": {"content": "x"}}):
         answer = await police.send("PATCH", f"/v1/records/{made['id']}", json=patch, headers={"If-Match": tag})

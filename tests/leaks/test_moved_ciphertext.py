@@ -89,7 +89,9 @@ async def set_column(stolen: Stolen, record: dict[str, str], column: str, value:
 
 
 async def column_of(stolen: Stolen, record: dict[str, str], column: str, *, version: str = "current") -> Any:
-    row = await stolen.owner.fetchrow(f"SELECT {column} AS v FROM record WHERE id = $1 AND {version}", UUID(record["id"]))
+    row = await stolen.owner.fetchrow(
+        f"SELECT {column} AS v FROM record WHERE id = $1 AND {version}", UUID(record["id"])
+    )
     return row["v"]
 
 

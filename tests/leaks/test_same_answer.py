@@ -35,8 +35,6 @@ class Target:
     file: str
 
 
-NUMBERS: list[str] = []
-"""The id numbers of the two parties."""
 ABSENT = Target(str(uuid.UUID(int=7)), f"{HOME}-2026-AAAAAAAA", str(uuid.UUID(int=8)), str(uuid.UUID(int=9)))
 
 
@@ -81,29 +79,41 @@ async def filed(world: World, unit_type: str, region: str, parties: dict[str, st
     return Target(made["case_id"], opened["number"], made["id"], answer.json()["id"])
 
 
-@pytest.fixture(scope="module")
-async def party(world: World) -> tuple[Target, Target, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Parties:
     """A case elsewhere, a case at home, and officers at home who are its victim and its respondent."""
-    parties = pair()
-    NUMBERS.extend(v for k, v in parties.items() if k.endswith("id_number"))
+
+    forbidden: Target
+    conflict: Target
+    names: list[str]
+    numbers: list[str]
+
+
+async def parties(world: World) -> Parties:
+    people = pair()
     names = [f"party-{role}-{uuid.uuid4().hex[:6]}" for role in ("victim", "respondent")]
-    ids = [parties[f"{role}_id_number"] for role in ("victim", "respondent")]
+    ids = [people[f"{role}_id_number"] for role in ("victim", "respondent")]
     accounts = [
         admin.NewAccount(f"{HOME}-police", name, role, number)
         for name, number, role in zip(names, ids, ("caseworker", "supervisor"), strict=True)
     ]
     await admin.add_accounts(world.services, accounts)
-    return await filed(world, "police", AWAY, pair()), await filed(world, "police", HOME, parties), names
+    elsewhere, here = await filed(world, "police", AWAY, pair()), await filed(world, "police", HOME, people)
+    return Parties(elsewhere, here, names, ids)
 
 
-async def differences(world: World, party: tuple[Target, Target, list[str]], wanted: int) -> tuple[int, list[str]]:
+@pytest.fixture(scope="module")
+async def party(world: World) -> Parties:
+    return await parties(world)
+
+
+async def differences(world: World, party: Parties, wanted: int) -> tuple[int, list[str]]:
     """Ask for the absent, the forbidden and the conflicting; returns comparisons made and differences found."""
-    forbidden, conflict, names = party
     done, found = 0, []
-    for turn, (name, purpose) in enumerate(itertools.cycle(itertools.product(names, PURPOSES))):
+    for turn, (name, purpose) in enumerate(itertools.cycle(itertools.product(party.names, PURPOSES))):
         caller = await world.agency("police", person=name, purpose=purpose)
         submission, key = call(), f"{turn}-{uuid.uuid4().hex}-"
-        asked = [requests(target, submission, key) for target in (ABSENT, forbidden, conflict)]
+        asked = [requests(target, submission, key) for target in (ABSENT, party.forbidden, party.conflict)]
         for absent, barred, own in zip(*asked, strict=True):
             first = seen(await caller.send(absent[0], absent[1], **absent[2]))
             for label, (method, url, rest) in (("forbidden", barred), ("conflict", own)):
@@ -126,28 +136,25 @@ async def unmarked(world: World, at: Any, url: str, rest: dict[str, Any]) -> lis
     return [] if marked else [f"no alert for {url}: {[(e['act'], e['outcome']) for e in entries]}"]
 
 
-async def test_absent_forbidden_and_conflict_are_the_same(
-    world: World, party: tuple[Target, Target, list[str]]
-) -> None:
+async def test_absent_forbidden_and_conflict_are_the_same(world: World, party: Parties) -> None:
     done, found = await differences(world, party, COMPARISONS)
     assert found == []
     assert done >= COMPARISONS
 
 
-async def test_a_party_finds_herself_nowhere(world: World, party: tuple[Target, Target, list[str]]) -> None:
+async def test_a_party_finds_herself_nowhere(world: World, party: Parties) -> None:
     """Lists and searches leave the case out, and a search for a party by a party is marked."""
-    _, conflict, names = party
-    for name in names:
+    for name in party.names:
         caller = await world.agency("police", person=name)
-        assert conflict.case not in (await caller.get("/v1/cases?limit=1000")).text
-        for number in NUMBERS:
+        assert party.conflict.case not in (await caller.get("/v1/cases?limit=1000")).text
+        for number in party.numbers:
             at = clock.now() - timedelta(milliseconds=1)
             found = await caller.post("/v1/cases/search", json={"id_number": number})
             nobody = await caller.post("/v1/cases/search", json={"id_number": someone()["id_number"]})
             assert seen(found) == seen(nobody)
             assert await unmarked(world, at, "search", {}) == []
     colleague = await world.agency("police")
-    assert conflict.case in (await colleague.get("/v1/cases?limit=1000")).text, "the colleague handles it"
+    assert party.conflict.case in (await colleague.get("/v1/cases?limit=1000")).text, "the colleague handles it"
 
 
 async def test_wrong_receipts_are_the_same(world: World) -> None:
@@ -155,7 +162,11 @@ async def test_wrong_receipts_are_the_same(world: World) -> None:
     receipt, secret, _, _ = await seed.report(world, body("report"))
     caller = Caller(world.http, {})
     asked = [(receipt, "AAAA-BBBB-CCCC"), ("0000 0000 0000 0000", secret), ("0000 0000 0000 0000", "AAAA-BBBB-CCCC")]
-    for method, tail, rest in (("GET", "", {}), ("POST", "/additions", {"json": {"text": "x"}}), ("POST", "/photos", {})):
+    for method, tail, rest in (
+        ("GET", "", {}),
+        ("POST", "/additions", {"json": {"text": "x"}}),
+        ("POST", "/photos", {}),
+    ):
         answers = [
             seen(await caller.send(method, f"/v1/reports/{code}{tail}", headers={"Receipt-Secret": s}, **rest))
             for code, s in asked
@@ -168,7 +179,7 @@ async def test_wrong_receipts_are_the_same(world: World) -> None:
 
 @pytest.mark.parametrize("planted", ["insiders get 403", "the conflict is not marked"])
 async def test_the_comparison_can_fail(
-    world: World, party: tuple[Target, Target, list[str]], planted: str, monkeypatch: pytest.MonkeyPatch
+    world: World, party: Parties, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: an answer that tells why, and a conflict that nobody hears of."""
     deny = Gate._deny

@@ -13,11 +13,18 @@ from hub.models.fields import CATEGORIES
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts
 from hub.policies.subject import REPORTER, REPORTER_ROLES, SYSTEM, Subject
+from tests.policies.files import FULL
 from tests.world import AWAY, HOME, World
 
 CASES = 300
-FACTS = f"SELECT r.id, {facts.mask(records=True)} AS facts FROM cases c JOIN record r ON r.case_id = c.id"
-FACTS_OF_CASES = f"SELECT c.id, {facts.mask()} AS facts FROM cases c"
+Rows = list[tuple[Any, int]]
+
+
+async def facts_of(connection: Connection, subject: Subject, *, records: bool) -> Rows:
+    """Each record, or each case, with the facts about this subject."""
+    one, join = ("r", "JOIN record r ON r.case_id = c.id") if records else ("c", "")
+    sql = f"SELECT {one}.id, {facts.mask(records=records)} AS facts FROM cases c {join} ORDER BY 1"
+    return [(row["id"], row["facts"]) for row in await connection.fetch(sql, *subject.parameters())]
 
 
 def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[str, Any]:
@@ -91,11 +98,11 @@ async def scattered(world: World, seed: int = 17) -> AsyncIterator[tuple[Connect
 
 
 async def _people(connection: Connection) -> list[Subject]:
-    """A person of each role in each unit of the county and above it, logged in or for a system."""
+    """A person of each role in each unit of the county and above it; a supervisor sees as a caseworker does."""
     rows = await connection.fetch(
         ACCOUNT + " (u.code LIKE $1 OR u.code LIKE '50-%') AND a.login IS NULL ORDER BY u.code, a.role", f"{HOME}-%"
     )
-    return [subject_of(row) for row in rows]
+    return [subject_of(row) for row in rows if FULL or row["role"] != "supervisor"]
 
 
 def _systems(people: list[Subject]) -> list[Subject]:
