@@ -72,7 +72,9 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
 
     Every report says where, so the case's county stands for a place that this one does not give.
     """
-    values, told, child = orjson.loads(b"{%b}" % members), {}, {}
+    values: dict[str, Any] = orjson.loads(b"{%b}" % members)
+    told: dict[str, Any] = {}
+    child: dict[str, Any] = {}
     place = directory.place_name(row["region_code"][:6].ljust(12, "0"))
     if where := outcomes[INDEX["whereabouts"]]:
         told["place"] = place if where == CLEAR else mask_text(place)
