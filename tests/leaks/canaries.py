@@ -5,6 +5,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -77,9 +78,14 @@ def _day(kind: str, name: str) -> date:
     return date(2015, 1, 1) + timedelta(days=100 * list(KINDS).index(kind) + 9 * rank.get(name, 0))
 
 
+@cache
+def _schema(kind: str) -> dict[str, Any]:
+    return KINDS[kind].model_json_schema()
+
+
 def body(kind: str, **given: Any) -> dict[str, Any]:
     """Every field of the kind filled; `given` by field name, or by what the field sets on its case."""
-    schema = KINDS[kind].model_json_schema()
+    schema = _schema(kind)
     made: dict[str, Any] = {}
     for name, prop in schema["properties"].items():
         sets = prop.get("x-sets", "")

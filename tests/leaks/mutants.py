@@ -55,8 +55,9 @@ def planted(leak: Leak, *policies: Any) -> Iterator[None]:
 
 
 def _forget(policies: tuple[Any, ...]) -> None:
-    for policy in policies:
-        policy._tables.clear()
+    for table in [table for policy in policies for table in policy._tables.values()]:
+        table._memo.clear()
+        table.statements.clear()
 
 
 CASEWORK, VIEWS, GATE = "hub.casework", "hub.models.views", "hub.policies.gate:Gate"

@@ -95,7 +95,7 @@ async def found(leak: Leak, twins: Pair, party: Parties) -> list[str]:
         return await checks[leak.check](world)
     if leak.check == "same answer":
         return (await differences(world, party, 30))[1]
-    return await run(twins, next(s for s in SCENARIOS if s.name == leak.check), observers=3)
+    return await run(twins, next(s for s in SCENARIOS if s.name == leak.check), observers=2)
 
 
 async def test_planted_leaks_are_found(twins: Pair) -> None:
@@ -112,4 +112,5 @@ async def test_planted_leaks_are_found(twins: Pair) -> None:
         with planted(leak, *(t.world.services.policy for t in twins)):
             if not await found(leak, twins, party):
                 missed.append(leak.name)
+    print('MISSED', missed)
     assert len(LEAKS) >= 30 and len(missed) <= len(LEAKS) // 30, missed

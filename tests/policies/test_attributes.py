@@ -15,7 +15,7 @@ from hub.policies import facts
 from hub.policies.decide import NOTHING, Policy, Table
 from hub.policies.subject import ROLES, Purpose, Subject
 from tests.policies import plain
-from tests.policies.files import SHIPPED
+from tests.policies.files import FULL, SHIPPED
 from tests.policies.scattered import facts_of, scattered
 from tests.policies.test_enumeration import BITS
 from tests.world import World
@@ -80,11 +80,11 @@ def permits(policy: Policy, who: tuple[Any, ...]) -> list[Any]:
 
 def test_unknown_callers_get_nothing() -> None:
     policy, tried = Policy(SHIPPED), 0
-    for who in WHO[::7]:
+    for who in WHO[:: 1 if FULL else 20]:
         for other in spoilt(who):
             assert not permits(policy, other), other
             tried += 1
-    assert tried > 2000
+    assert tried > 1000
 
 
 def test_a_known_caller_gets_something() -> None:
