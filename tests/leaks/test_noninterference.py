@@ -112,5 +112,5 @@ async def test_planted_leaks_are_found(twins: Pair) -> None:
         with planted(leak, *(t.world.services.policy for t in twins)):
             if not await found(leak, twins, party):
                 missed.append(leak.name)
-    print('MISSED', missed)
+    print("MISSED", missed)
     assert len(LEAKS) >= 30 and len(missed) <= len(LEAKS) // 30, missed
