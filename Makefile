@@ -26,10 +26,10 @@ check: $(STAMP) ## 规范与类型检查 lint and types
 	$(BIN)/mypy
 
 test: $(STAMP) ## 全部测试 all tests
-	$(BIN)/python -m pytest
+	@PYTEST="$(BIN)/python -m pytest" tests/each.sh
 
 test-full: $(STAMP) ## 全部测试，完整次数 all tests with full counts
-	HUB_TEST_FULL=1 $(BIN)/python -m pytest
+	@HUB_TEST_FULL=1 PYTEST="$(BIN)/python -m pytest" tests/each.sh
 
 bench: $(STAMP) ## 性能对比 figures against the bare reference
 	$(BIN)/python -m benchmarks

@@ -80,7 +80,7 @@ def permits(policy: Policy, who: tuple[Any, ...]) -> list[Any]:
 
 def test_unknown_callers_get_nothing() -> None:
     policy, tried = Policy(SHIPPED), 0
-    for who in WHO[:: 1 if FULL else 20]:
+    for who in WHO[:: 1 if FULL else 15]:
         for other in spoilt(who):
             assert not permits(policy, other), other
             tried += 1
