@@ -151,7 +151,7 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     row = rows.tables["cases"][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
     row["involved"], row["touched_at"] = [unit.id, district], at + timedelta(hours=serial % 480)
-    row["touched"] = [row["touched_at"]] * len(row["touched"])
+    row["touched"] = [clock.to_micros(row["touched_at"])] * len(row["touched"])
     caller = Subject(
         "police", "caseworker", unit.id, unit.code, unit.area, unit.path, account_id=actor(serial % ACTORS)
     )

@@ -84,6 +84,7 @@ def prepare(cases: int, entries: int) -> Stage:
     if not kept.exists():
         asyncio.run(_drop(embedded, name))
         _fill(made, name, kept)
+    migrations.upgrade(owner)
     made.secrets = json.loads(kept.read_text())
     return made
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from hub import keys
+from hub import clock, keys
 from hub.db import Connection
 from hub.errors import Invalid
 from hub.filing import ROUTINE, Filing, Statement, Target, conflict_keys, matching, stamps
@@ -140,7 +140,7 @@ def add_case(
     row["region_code"] = region_code
     row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
     row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
-    row |= {"opened_at": filing.at, "touched_at": filing.at, "touched": [filing.at] * len(CATEGORIES)}
+    row |= {"opened_at": filing.at, "touched_at": filing.at, "touched": [clock.to_micros(filing.at)] * len(CATEGORIES)}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
     row |= {"reporting_unit_id": reporting, "household_id": household, "involved": involved}
@@ -152,7 +152,7 @@ def add_case(
 
 UPDATE = """
 UPDATE cases SET
- touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {at}) ELSE touched[i] END
+ touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {us}) ELSE touched[i] END
                  FROM generate_subscripts(touched, 1) i ORDER BY i),
  touched_at = GREATEST(touched_at, {at}),
  involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END,
@@ -183,12 +183,14 @@ def touch_case(
     joins: bool = True,
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
+    at = filing.made_at or filing.at
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     a = statement.arg
     statement.add(
         UPDATE.format(
             changed=a(sorted(stamped), "int[]"),
-            at=a(filing.made_at or filing.at, "timestamptz"),
+            at=a(at, "timestamptz"),
+            us=a(clock.to_micros(at), "bigint"),
             unit=a(filing.unit_id, "uuid"),
             joins=a(joins and effects.accepted is not False, "bool"),
             acts=a(bool(effects.acting), "bool"),

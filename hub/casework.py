@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from hub import cursors
+from hub import clock, cursors
 from hub.audit.entry import Act
 from hub.errors import NotFound
 from hub.models import views
@@ -193,14 +193,15 @@ async def _narrow(gate: Gate, filters: Filters) -> tuple[list[str], list[Any], s
     if filters.mine:
         add("c.involved @> ARRAY[$1::uuid]", name="mine")
     if filters.updated_since:
-        add("c.touched_at >= {0} AND " + _visibly_touched(gate), filters.updated_since, name="since")
+        since = filters.updated_since
+        add("c.touched_at >= {0} AND " + _visibly_touched(gate), since, clock.to_micros(since), name="since")
     return clauses, args, "+".join(used)
 
 
 def _visibly_touched(gate: Gate) -> str:
     """Changed since, as this caller can see: some category in scope was touched."""
     parts = [
-        f"(c.touched[{i + 1}] >= {{0}} AND {gate.table.scope(category)})"
+        f"(c.touched[{i + 1}] >= {{1}} AND {gate.table.scope(category)})"
         for category, i in INDEX.items()
         if gate.table.reachable_by_others[i]
     ]
@@ -281,6 +282,7 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
         (case_id,),
         join="JOIN record r ON r.case_id = c.id",
         tail=f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}",
+        extra="r.made_at, r.changed",
     )
     seen = await gate.read(Act.read, query, single=True)
     numbers: dict[UUID, int] = {}

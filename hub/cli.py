@@ -73,6 +73,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, uds: str = "") -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         loop="uvloop",
         http="httptools",
     )

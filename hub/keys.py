@@ -14,6 +14,7 @@ import secrets
 import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -26,6 +27,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
+BODY = 1 + NONCE
+"""Where the ciphertext begins: after the suite's mark and the nonce."""
 CACHED_KEYS = 20_000
 
 
@@ -80,21 +83,34 @@ class Sealer:
         return self._mark + nonce + self._cipher.encrypt(nonce, data, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
-        if sealed[:1] != self._mark:
-            raise SealBroken
+        return self.open_all([(sealed, bound_to)])[0]
+
+    def open_all(self, many: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Open each (envelope, associated data); raises `SealBroken` if any is altered, moved or cut short."""
+        decrypt, mark, opened = self._cipher.decrypt, self._mark[0], []
         try:
-            return self._cipher.decrypt(sealed[1 : 1 + NONCE], sealed[1 + NONCE :], bound_to)
-        except (InvalidTag, ValueError):  # altered, or cut short
+            for sealed, bound_to in many:
+                if sealed[0] != mark:
+                    raise SealBroken
+                opened.append(decrypt(sealed[1:BODY], sealed[BODY:], bound_to))
+        except (InvalidTag, ValueError, IndexError):
             raise SealBroken from None
+        return opened
 
 
 class CaseKey:
-    """The two keys of one case: `data` seals its records, `log` the entries about it alone."""
-
-    __slots__ = ("data", "log")
+    """The two keys of one case: `data` seals its records, `log` the entries about it alone. Made when used."""
 
     def __init__(self, suite: str, secret: bytes) -> None:
-        self.data, self.log = Sealer(suite, secret[:32]), Sealer(suite, secret[32:])
+        self._suite, self._secret = suite, secret
+
+    @cached_property
+    def data(self) -> Sealer:
+        return Sealer(self._suite, self._secret[:32])
+
+    @cached_property
+    def log(self) -> Sealer:
+        return Sealer(self._suite, self._secret[32:])
 
 
 class Ticket:
@@ -120,6 +136,12 @@ def bind(table: str, row: UUID, column: str, version: int) -> bytes:
     return b"%b|%b|%b|%d" % (table.encode(), row.bytes, column.encode(), version)
 
 
+@lru_cache(maxsize=4096)
+def _ending(column: str, version: int) -> bytes:
+    """The end of `bind`, the same for every row."""
+    return b"%b|%d" % (column.encode(), version)
+
+
 def open_row(
     ticket: Ticket, key: CaseKey, row: tuple[UUID, int], columns: Iterable[tuple[str, bytes, int]]
 ) -> list[bytes]:
@@ -127,12 +149,12 @@ def open_row(
 
     Raises `NotLogged` unless the ticket covers the row and every column.
     """
-    granted, opened = ticket.take(row), []
+    granted, prefix, asked = ticket.take(row), b"record|%b|" % row[0].bytes, []
     for name, sealed, version in columns:
         if name not in granted:
             raise NotLogged
-        opened.append(key.data.open(sealed, bind("record", row[0], name, version)))
-    return opened
+        asked.append((sealed, prefix + _ending(name, version)))
+    return key.data.open_all(asked)
 
 
 def file_opener(ticket: Ticket, key: CaseKey, file: UUID) -> Callable[[str, bytes, int], bytes]:

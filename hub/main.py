@@ -1,6 +1,7 @@
 """The application: services of one process, routers, headers, OpenAPI."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub import __version__, keys, settings
 from hub.api import audit, bodies, cases, meta, problems, records, reports, tokens
 from hub.api.auth import Tokens
-from hub.api.deps import caller, gate
+from hub.api.deps import CallerRoute, GateRoute
 from hub.audit.committer import Committer
 from hub.db import Database
 from hub.intake import Intake
@@ -27,6 +28,8 @@ DIRECTORY_SECONDS = 5.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, tokens, meta))
 ALWAYS = ("idempotency-key", "if-match")
 """Headers that our own answer, not the framework's, asks for: 400 and 428."""
+BODILESS = ("GET", "HEAD")
+"""Nothing reads a body that comes with these."""
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -56,36 +59,40 @@ class Shell:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path: str = scope["path"]
-        streams = path.endswith(("/attachments", "/photos"))
-        left, started = self.limit, False
-
-        async def limited() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0 and not streams:
-                raise HTTPException(413)  # the one error that FastAPI lets through while it reads a body
-            return message
+        started = False
 
         async def headed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message.setdefault("headers", [])
-                message["headers"] = [*message["headers"], *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not streams and declared.isdigit() and int(declared) > self.limit:
-            await _too_large(headed)
-            return
+        if scope["method"] not in BODILESS and not scope["path"].endswith(("/attachments", "/photos")):
+            declared = dict(scope["headers"]).get(b"content-length", b"0")
+            if declared.isdigit() and int(declared) > self.limit:
+                await _too_large(headed)
+                return
+            receive = self._limited(receive)
         try:
-            await self.app(scope, limited, headed)
+            await self.app(scope, receive, headed)
         except Exception as error:  # its text may hold values, so no server log may see it
             answer = await problems.unexpected(Request(scope), error)
             if not started:
                 await answer(scope, receive, headed)
+
+    def _limited(self, receive: Receive) -> Receive:
+        left = self.limit
+
+        async def limited() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)  # the one error that FastAPI lets through while it reads a body
+            return message
+
+        return limited
 
 
 async def _too_large(send: Send) -> None:
@@ -107,6 +114,9 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
         app.state.intake = Intake(services)
         await app.state.intake.start()
         following = asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))
+        gc.collect()
+        gc.freeze()  # what start-up made stays: the collector need not walk it again and again
+        gc.set_threshold(20_000, 20, 100)
         yield
         following.cancel()
         await app.state.intake.stop()
@@ -114,8 +124,8 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
         await services.database.close()
 
     app = FastAPI(title="联护 Lianhu", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    for router in ROUTERS:
-        app.include_router(router)
+    # A router that is included is matched twice a request, and asks each time whether its routes have changed.
+    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     problems.install(app)
     app.add_middleware(Shell, limit=config.body_limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -131,14 +141,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     problem = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
     for route in _routes():
-        depends = {d.call for d in route.dependant.dependencies}
         for method in route.methods or ():
             operation = schema["paths"][route.path_format][method.lower()]
             operation["responses"] |= {"4XX": problem, "503": problem}
             operation["responses"].pop("422", None)
-            if depends & {gate, caller}:
+            if isinstance(route, CallerRoute):
                 operation["security"] = [{"token": []}]
-                operation.setdefault("parameters", []).extend(_gate_headers(gate in depends))
+                operation.setdefault("parameters", []).extend(_gate_headers(isinstance(route, GateRoute)))
             for parameter in operation.get("parameters", ()):
                 parameter["required"] |= parameter["name"] in ALWAYS
     app.openapi_schema = schema

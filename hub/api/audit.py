@@ -6,17 +6,17 @@ from fastapi import APIRouter, Query, Response
 
 from hub import oversight
 from hub.api.bodies import json_response
-from hub.api.deps import CallerDep
+from hub.api.deps import Asked, CallerRoute
 from hub.audit.entry import Act
 from hub.models.values import Moment
 from hub.policies.subject import Purpose
 
-router = APIRouter(prefix="/v1/audit", tags=["审计 audit"])
+router = APIRouter(prefix="/v1/audit", tags=["审计 audit"], route_class=CallerRoute)
 
 
 @router.get("/entries")
 async def entries(
-    gate: CallerDep,
+    request: Asked,
     who: Annotated[str, Query(max_length=64, description="账号或客户端编号")] = "",
     unit: Annotated[str, Query(max_length=64, description="单位代码")] = "",
     case: Annotated[str, Query(max_length=40, description="个案编号或其在日志中的代号")] = "",
@@ -29,6 +29,7 @@ async def entries(
     cursor: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """查阅访问日志。Role auditor only; the look is an entry itself."""
+    gate = request.gate
     gate.purpose = Purpose.audit
     filters = oversight.LogFilters(
         who, unit, case, since, until, act or "", purpose or "", outcome or "", limit, cursor

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -148,6 +148,7 @@ class Known:
     jkt: str
     looked_up: float = 0.0
     row: Any = None
+    subjects: dict[str, Subject] = field(default_factory=dict)
 
 
 class Tokens:
@@ -157,7 +158,6 @@ class Tokens:
         self.services = services
         self.jwk = public_jwk(services.vault.signing_key)
         self._known: dict[bytes, Known] = {}
-        self._people: dict[tuple[UUID, str], tuple[float, Any]] = {}
 
     @property
     def issuer(self) -> str:
@@ -208,6 +208,12 @@ class Tokens:
         if token.count(".") != 2:
             return await session_subject(self.services, token)
         known = await self._recognise(token)
+        subject = known.subjects.get(on_behalf_of)
+        if subject is None:
+            subject = known.subjects[on_behalf_of] = await self._subject(known, on_behalf_of)
+        return subject
+
+    async def _subject(self, known: Known, on_behalf_of: str) -> Subject:
         row = known.row
         common = {"client_id": known.client_id, "client_rev": row["rev"], "key": known.jkt, "scopes": known.scopes}
         if on_behalf_of:
@@ -241,7 +247,7 @@ class Tokens:
         if known.expires <= now:
             raise Unauthenticated
         if now - known.looked_up >= FRESH_SECONDS:
-            known.row, known.looked_up = await self._client(known.client_id), now
+            known.row, known.looked_up, known.subjects = await self._client(known.client_id), now, {}
             if known.row is not None and known.row["unit_id"] not in self.services.directory.units:
                 await self.services.directory.refresh()
             held = [thumbprint(k) for k in known.row["jwks"]["keys"]] if known.row is not None else []
@@ -253,17 +259,12 @@ class Tokens:
     def _forget(self, now: int) -> None:
         if len(self._known) > 10_000:
             self._known = {h: k for h, k in self._known.items() if k.expires > now}
-            self._people.clear()
 
     async def _person(self, unit_id: UUID, name: str) -> Any:
         """The account that the agency imported under this name; the request is refused without one."""
-        now = clock.seconds()
-        at, row = self._people.get((unit_id, name), (0.0, None))
         if not name.isprintable():
             raise Unauthenticated
-        if row is None or now - at >= FRESH_SECONDS:
-            row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
-            if row is None:
-                raise Unauthenticated("On-Behalf-Of 所指人员未登记。", "On-Behalf-Of names no account of your unit.")
-            self._people[unit_id, name] = (now, row)
+        row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
+        if row is None:
+            raise Unauthenticated("On-Behalf-Of 所指人员未登记。", "On-Behalf-Of names no account of your unit.")
         return row

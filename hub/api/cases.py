@@ -4,25 +4,25 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from hub import casework
 from hub.api.bodies import json_response
-from hub.api.deps import GateDep
+from hub.api.deps import Asked, GateRoute
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.values import IdNumber, Moment, PastDay, Phone, Short
 
-router = APIRouter(prefix="/v1/cases", tags=["个案 cases"])
+router = APIRouter(prefix="/v1/cases", tags=["个案 cases"], route_class=GateRoute)
 Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
 
 
 @router.get("/{case_id}")
-async def open_case(case_id: UUID, request: Request, gate: GateDep) -> Response:
+async def open_case(case_id: UUID, request: Asked) -> Response:
     """打开个案：所准字段与各记录。Only granted fields; masked ones masked; withheld categories listed."""
-    body = await casework.open_case(gate, case_id)
-    tag = casework.etag(gate, body)
+    body = await casework.open_case(request.gate, case_id)
+    tag = casework.etag(request.gate, body)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     return json_response(body, ETag=tag)
@@ -30,7 +30,7 @@ async def open_case(case_id: UUID, request: Request, gate: GateDep) -> Response:
 
 @router.get("")
 async def list_cases(
-    gate: GateDep,
+    request: Asked,
     region: Annotated[str, Query(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None,
     status: Status | None = None,
     risk: RiskLevel | None = None,
@@ -43,7 +43,7 @@ async def list_cases(
     """个案列表，新的在前。Keyset paging: pass `next` as `cursor`; there is no total."""
     since: datetime | None = updated_since
     filters = casework.Filters(region or "", status or "", risk or "", since, kind or "", mine, limit, cursor or "")
-    return json_response(await casework.list_cases(gate, filters))
+    return json_response(await casework.list_cases(request.gate, filters))
 
 
 class Search(BaseModel):
@@ -70,26 +70,26 @@ class Search(BaseModel):
 
 
 @router.post("/search")
-async def search(gate: GateDep, body: Search) -> Response:
+async def search(request: Asked, body: Search) -> Response:
     """按身份证号、电话、案号，或姓名加一项查找。Identifiers travel in the body, never in a URL."""
     values = body.model_dump(mode="json", exclude_none=True)
-    return json_response(await casework.search_cases(gate, casework.Wanted(**values)))
+    return json_response(await casework.search_cases(request.gate, casework.Wanted(**values)))
 
 
 @router.get("/{case_id}/records")
-async def list_records(case_id: UUID, gate: GateDep, kind: Kind | None = None) -> Response:
+async def list_records(case_id: UUID, request: Asked, kind: Kind | None = None) -> Response:
     """个案的记录。"""
-    return json_response(await casework.list_records(gate, case_id, kind or ""))
+    return json_response(await casework.list_records(request.gate, case_id, kind or ""))
 
 
 @router.get("/{case_id}/records/{record_id}")
-async def read_record(case_id: UUID, record_id: UUID, gate: GateDep) -> Response:
+async def read_record(case_id: UUID, record_id: UUID, request: Asked) -> Response:
     """个案中的一份记录。"""
-    body, tag = await casework.read_record(gate, record_id, case_id)
+    body, tag = await casework.read_record(request.gate, record_id, case_id)
     return json_response(body, ETag=tag)
 
 
 @router.get("/{case_id}/history")
-async def history(case_id: UUID, gate: GateDep) -> Response:
+async def history(case_id: UUID, request: Asked) -> Response:
     """各版本。A version that changed only what is withheld from the caller does not appear."""
-    return json_response(await casework.history(gate, case_id))
+    return json_response(await casework.history(request.gate, case_id))

@@ -1,9 +1,11 @@
-"""What routes depend on: the services, and the `Gate` of an authenticated caller."""
+"""What routes stand on: the services, and a request whose caller is known before anything of it is parsed."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 
 from hub.api.auth import Tokens
 from hub.errors import BadRequest, Forbidden, Unauthenticated
@@ -15,19 +17,25 @@ from hub.policies.subject import SYSTEM, Purpose
 PURPOSES = {purpose.value: purpose for purpose in Purpose}
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found
 
 
-def tokens(request: Request) -> Tokens:
+async def tokens(request: Request) -> Tokens:
     found: Tokens = request.app.state.tokens
     return found
 
 
-def intake(request: Request) -> Intake:
+async def intake(request: Request) -> Intake:
     found: Intake = request.app.state.intake
     return found
+
+
+class Asked(Request):
+    """A request whose caller is known: what the handlers of `CallerRoute` and `GateRoute` are given."""
+
+    gate: Gate
 
 
 async def caller(request: Request) -> Gate:
@@ -35,8 +43,9 @@ async def caller(request: Request) -> Gate:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    subject = await tokens(request).subject(token, unquote(request.headers.get("on-behalf-of", "")))
-    gate = Gate(services(request), subject, None)
+    state = request.app.state
+    subject = await state.tokens.subject(token, unquote(request.headers.get("on-behalf-of", "")))
+    gate: Gate = Gate(state.services, subject, None)
     request.state.gate = gate
     return gate
 
@@ -63,8 +72,30 @@ async def gate(request: Request) -> Gate:
     return made
 
 
-CallerDep = Annotated[Gate, Depends(caller, scope="function")]
-GateDep = Annotated[Gate, Depends(gate, scope="function")]
+class CallerRoute(APIRoute):
+    """A route for whoever is authenticated; its handler takes an `Asked`."""
+
+    async def admit(self, request: Request) -> Gate:
+        return await caller(request)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle, admit = super().get_route_handler(), self.admit
+
+        async def admitted(request: Request) -> Response:
+            asked = Asked(request.scope, request.receive)
+            asked.gate = await admit(request)
+            return await handle(asked)
+
+        return admitted
+
+
+class GateRoute(CallerRoute):
+    """A route that touches a case: the caller has stated a purpose that its kind may state."""
+
+    async def admit(self, request: Request) -> Gate:
+        return await gate(request)
+
+
 ServicesDep = Annotated[Services, Depends(services)]
 TokensDep = Annotated[Tokens, Depends(tokens)]
 IntakeDep = Annotated[Intake, Depends(intake)]

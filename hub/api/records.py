@@ -12,19 +12,18 @@ from fastapi.responses import StreamingResponse
 
 from hub import attachments, casework, exchange
 from hub.api.bodies import described, json_response, parse, parse_object
-from hub.api.deps import GateDep
+from hub.api.deps import Asked, GateRoute
 from hub.errors import BadRequest, NotFound, TooLarge
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS
 
-router = APIRouter(prefix="/v1", tags=["记录 records"])
+router = APIRouter(prefix="/v1", tags=["记录 records"], route_class=GateRoute)
 Idempotency = Annotated[str | None, Header(max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
 
 def _submit_route(model: type[RecordFields]) -> Callable[..., Any]:
     async def submit(
-        request: Request,
-        gate: GateDep,
+        request: Asked,
         idempotency_key: Idempotency = None,
         case_number: Annotated[str | None, Header(max_length=40, description="归入此案号 file under this case")] = None,
     ) -> Response:
@@ -33,7 +32,7 @@ def _submit_route(model: type[RecordFields]) -> Callable[..., Any]:
         fields, digest = await parse(request, model)
         digest = hashlib.sha256(digest + model.kind.encode() + (case_number or "").encode()).digest()
         answer = await exchange.submit(
-            gate, fields, idempotency_key=idempotency_key, digest=digest, case_number=case_number or ""
+            request.gate, fields, idempotency_key=idempotency_key, digest=digest, case_number=case_number or ""
         )
         return json_response(orjson.dumps(answer), 201, Location=f"/v1/records/{answer['id']}")
 
@@ -54,15 +53,15 @@ for _kind, _model in KINDS.items():
 
 
 @router.post("/records/{kind}", include_in_schema=False)
-async def unknown_kind(kind: str, gate: GateDep) -> Response:
+async def unknown_kind(kind: str, request: Asked) -> Response:
     """A kind that does not exist."""
     raise NotFound
 
 
 @router.get("/records/{record_id}")
-async def read_record(record_id: UUID, gate: GateDep) -> Response:
+async def read_record(record_id: UUID, request: Asked) -> Response:
     """读取一份记录。The ETag is what PATCH needs."""
-    body, tag = await casework.read_record(gate, record_id)
+    body, tag = await casework.read_record(request.gate, record_id)
     return json_response(body, ETag=tag)
 
 
@@ -75,13 +74,12 @@ async def read_record(record_id: UUID, gate: GateDep) -> Response:
 )
 async def amend_record(
     record_id: UUID,
-    request: Request,
-    gate: GateDep,
+    request: Asked,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Response:
     """更正本单位的记录，成为新版本（RFC 7396）。428 without If-Match, 412 on a stale one."""
     patch = await parse_object(request)
-    await exchange.amend(gate, record_id, patch, if_match or "")
+    await exchange.amend(request.gate, record_id, patch, if_match or "")
     return Response(status_code=204)
 
 
@@ -97,13 +95,12 @@ async def amend_record(
 )
 async def attach(
     record_id: UUID,
-    request: Request,
-    gate: GateDep,
+    request: Asked,
     file_name: Annotated[str, Header(max_length=600, description="文件名，百分号编码 percent-encoded")] = "file",
 ) -> Response:
     """上传附件，至多20MB，流式封存。"""
-    await check_length(request, gate.services.settings.upload_limit)
-    made = await attachments.store(gate, record_id, attachments.clean_name(file_name), request.stream())
+    await check_length(request, request.gate.services.settings.upload_limit)
+    made = await attachments.store(request.gate, record_id, attachments.clean_name(file_name), request.stream())
     return json_response(orjson.dumps(made.shown()), 201, Location=f"/v1/attachments/{made.id}")
 
 
@@ -115,16 +112,16 @@ async def check_length(request: Request, limit: int) -> None:
 
 
 @router.get("/records/{record_id}/attachments")
-async def list_attachments(record_id: UUID, gate: GateDep) -> Response:
+async def list_attachments(record_id: UUID, request: Asked) -> Response:
     """记录的附件。"""
-    files = await attachments.listing(gate, record_id)
+    files = await attachments.listing(request.gate, record_id)
     return json_response(orjson.dumps({"items": [file.shown() for file in files]}))
 
 
 @router.get("/attachments/{attachment_id}")
-async def download(attachment_id: Annotated[UUID, Path()], gate: GateDep) -> Response:
+async def download(attachment_id: Annotated[UUID, Path()], request: Asked) -> Response:
     """下载附件。The entry is durable before the first byte."""
-    file, content = await attachments.download(gate, attachment_id)
+    file, content = await attachments.download(request.gate, attachment_id)
     name = f"attachment; filename*=UTF-8''{quote(file.name)}"
     return StreamingResponse(
         content,

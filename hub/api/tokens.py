@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import people
 from hub.api.auth import TokenRefused
-from hub.api.deps import CallerDep, ServicesDep, TokensDep
+from hub.api.deps import Asked, CallerRoute, ServicesDep, TokensDep
 from hub.audit.entry import Act
 from hub.errors import BadRequest
 from hub.policies.gate import Gate, nobody
@@ -78,11 +78,16 @@ async def open_session(services: ServicesDep, body: Login) -> Response:
     return Response(orjson.dumps(answer), 201, media_type="application/json")
 
 
-@router.delete("/v1/sessions/current", status_code=204)
-async def close_session(request: Request, gate: CallerDep) -> Response:
+async def close_session(request: Asked) -> Response:
     """退出登录。"""
+    gate = request.gate
     draft = gate.draft(Act.login)
     draft.body["ended"] = True
     await gate.services.committer.commit(draft)
     await people.logout(gate.services, request.headers["authorization"].partition(" ")[2])
     return Response(status_code=204)
+
+
+router.add_api_route(
+    "/v1/sessions/current", close_session, methods=["DELETE"], status_code=204, route_class_override=CallerRoute
+)

@@ -111,14 +111,18 @@ class Committer:
         if self._connection is not None:
             await self._connection.close()
 
-    async def commit(self, draft: Draft) -> keys.Ticket:
-        """Wait until the entry is durable; its ticket releases what it names, once."""
+    def enter(self, draft: Draft) -> "asyncio.Future[keys.Ticket]":
+        """Queue an entry. When it is durable the future holds its ticket, which releases what it names, once."""
         if self._task is None or self._task.done():
             raise Unavailable
         future: asyncio.Future[keys.Ticket] = asyncio.get_running_loop().create_future()
         self._queue.append((draft, future))
         self._wake.set()
-        return await future
+        return future
+
+    async def commit(self, draft: Draft) -> keys.Ticket:
+        """Wait until the entry is durable."""
+        return await self.enter(draft)
 
     async def probe(self) -> bool:
         """Try to write again after a failure, so that a process without traffic becomes ready."""
@@ -171,12 +175,21 @@ class Committer:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
+                await self._assemble()
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
                 try:
                     await self._flush(batch)
                 except Exception:  # a fault of ours: nobody waits for ever, and the writer lives on
                     await self._drop()
                     self._fail(batch)
+
+    async def _assemble(self) -> None:
+        """Let whatever is ready to run come first, as long as that brings entries: a flush costs 150 µs of
+        CPU and a row in it 20. Nothing is waited for that is not there already."""
+        seen = 0
+        while seen < len(self._queue) < BATCH:
+            seen = len(self._queue)
+            await asyncio.sleep(0)
 
     async def _flush(self, batch: list[Waiting]) -> None:
         rows, position, granted = [], self.last, []

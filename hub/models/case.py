@@ -6,7 +6,7 @@ Facts about (subject, case) are computed from this row alone, in the SELECT that
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import ARRAY, BigInteger, Column, Computed, DateTime, Index, LargeBinary, String, text
 from sqlalchemy import UUID as SqlUUID
 from sqlmodel import Field, SQLModel
 
@@ -42,7 +42,9 @@ class Case(SQLModel, table=True):
     county: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 6)", persisted=True)))
     opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     touched_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    touched: list[datetime] = Field(sa_column=Column(ARRAY(DateTime(timezone=True)), nullable=False))
+    touched: list[int] = Field(
+        sa_column=Column(ARRAY(BigInteger), nullable=False), description="by category, microseconds since 1970, UTC"
+    )
     handler_id: UUID
     handler_path: str
     handler_area: str

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from hub.clock import from_micros
 from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
@@ -21,8 +22,7 @@ Row = Mapping[str, Any]
 
 def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
     """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    newest: datetime = max(compress(row["touched"], outcomes), default=row["opened_at"])
-    return newest
+    return from_micros(max(compress(row["touched"], outcomes)))
 
 
 def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds: Sequence[str]) -> bytes:

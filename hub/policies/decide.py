@@ -224,9 +224,9 @@ class Table:
         i = INDEX[category]
         if self.reachable[i] < least:
             return "FALSE"
-        clause = _any_of((f for f in facts.NAMES if self.matrix[f][i] >= least), records)
+        clause = self._any_of((f for f in facts.NAMES if self.matrix[f][i] >= least), records)
         if not self.purpose_any:
-            clause += f" AND {_any_of(self.purpose_facts, records)}"
+            clause += f" AND {self._any_of(self.purpose_facts, records)}"
         barred = [f for f, row in self.directive.items() if row[i] < least]
         return clause + self._none_of(barred) + (self._none_of(self._barring) if barring else "")
 
@@ -234,14 +234,12 @@ class Table:
     def _barring(self) -> list[str]:
         return [f for f in facts.NAMES if self.hard & facts.BIT[f]]
 
-    @staticmethod
-    def _none_of(names: Iterable[str]) -> str:
-        return "".join(f" AND NOT {facts.sql(f)}" for f in names)
+    def _none_of(self, names: Iterable[str]) -> str:
+        return "".join(f" AND NOT {facts.sql(f, self.who)}" for f in names)
 
-
-def _any_of(names: Iterable[str], records: bool) -> str:
-    """Positive facts need no COALESCE (NULL selects nothing), and without it indexes apply."""
-    return "(" + (" OR ".join(f"({facts.raw(f, records=records)})" for f in names) or "FALSE") + ")"
+    def _any_of(self, names: Iterable[str], records: bool) -> str:
+        """Positive facts need no COALESCE (NULL selects nothing), and without it indexes apply."""
+        return "(" + (" OR ".join(f"({facts.raw(f, self.who, records=records)})" for f in names) or "FALSE") + ")"
 
 
 class Policy:

@@ -1,22 +1,21 @@
 """Facts (PIP): name -> one SQL boolean about (subject, case), never NULL, all in the SELECT of the row.
 
-`c` is the case; in statements about records `r` is the record. `{name}` stands for a subject parameter.
-The facts of a row travel as one integer, bit i for the i-th fact, which is also the key of the decision.
+`c` is the case; in statements about records `r` is the record. `{name}` stands for a subject parameter, or for
+the caller's unit type or role: these two are written into the text, of which there is one for each kind of
+caller, so that the planner drops what cannot hold for it. The facts of a row travel as one integer, bit i for
+the i-th fact, which is also the key of the decision.
 """
 
 PARAMETERS = (
     "unit:uuid",
     "area:text",
     "path:text",
-    "unit_type:text",
-    "role:text",
     "person_keys:bytea[]",
     "account:uuid",
     "account_rev:int",
     "client:text",
     "client_rev:int",
     "own_case:uuid",
-    "is_unit:bool",
 )
 
 _INVOLVED = "c.involved @> ARRAY[{unit}]"
@@ -56,8 +55,8 @@ FACTS: dict[str, str] = {
     # The person asking shares an id number or phone with a party, or has none to compare.
     "party_conflict": "c.party_keys && {person_keys} OR {account} IS NOT NULL AND cardinality({person_keys}) = 0",
     # Unit, account or client was disabled or changed since the caller was authenticated, or is not stated.
-    "suspended": "{is_unit} AND NOT (({account} IS NOT NULL OR {role} = 'system' AND {client} IS NOT NULL) AND "
-    "EXISTS (SELECT FROM unit s WHERE s.id = {unit} AND s.disabled_at IS NULL)"
+    "suspended": "{unit_type} <> 'reporter' AND NOT (({account} IS NOT NULL OR {role} = 'system'"
+    " AND {client} IS NOT NULL) AND EXISTS (SELECT FROM unit s WHERE s.id = {unit} AND s.disabled_at IS NULL)"
     " AND ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
     " AND s.rev = {account_rev} AND s.disabled_at IS NULL))"
     " AND ({client} IS NULL OR EXISTS (SELECT FROM client s WHERE s.id = {client}"
@@ -71,22 +70,29 @@ FIRST_FREE = len(PARAMETERS) + 1
 
 _PLACES = {p.split(":")[0]: f"${i}::{p.split(':')[1]}" for i, p in enumerate(PARAMETERS, 1)}
 
+Who = tuple[str, ...]
+"""Unit type and role first: the kind of caller that a text is made for."""
 
-def raw(name: str, *, records: bool = False) -> str:
+
+def _word(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'::text"
+
+
+def raw(name: str, who: Who, *, records: bool = False) -> str:
     """One fact as SQL, possibly NULL. Without records nothing is authored."""
     if name == "authored" and not records:
         return "FALSE"
-    return FACTS[name].format(**_PLACES)
+    return FACTS[name].format(**_PLACES, unit_type=_word(who[0]), role=_word(who[1]))
 
 
-def sql(name: str, *, records: bool = False) -> str:
+def sql(name: str, who: Who, *, records: bool = False) -> str:
     """One fact as SQL, never NULL."""
-    return f"COALESCE({raw(name, records=records)}, FALSE)"
+    return f"COALESCE({raw(name, who, records=records)}, FALSE)"
 
 
-def mask(*, records: bool = False) -> str:
-    """All facts of a row as one integer."""
-    return " | ".join(f"({sql(name, records=records)}::int << {i})" for i, name in enumerate(NAMES))
+def mask(who: Who, *, records: bool = False) -> str:
+    """All facts of a row as one integer; what is NULL does not hold."""
+    return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
 
 
 def true_in(bits: int) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ only then, against the release ticket, are the granted columns opened. There is 
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import CATEGORY_OF
 from hub.policies import facts
-from hub.policies.decide import CLEAR, Table
+from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
@@ -34,11 +35,16 @@ class Gate:
     services: Services
     subject: Subject
     purpose: Purpose | None
+    _table: Table | None = field(default=None, init=False)
 
     @property
     def table(self) -> Table:
-        assert self.purpose is not None
-        return self.services.policy.table(self.subject.unit_type, self.subject.role, self.purpose)
+        """The policy for this caller and purpose: one and the same for the whole request."""
+        if self._table is None:
+            assert self.purpose is not None
+            subject = self.subject
+            self._table = self.services.policy.table(subject.unit_type, subject.role, self.purpose)
+        return self._table
 
     async def admit(self) -> None:
         """Refuse by shape a purpose that this caller may not state, before any SQL."""
@@ -81,43 +87,44 @@ class Gate:
                 raise missing
         elif conflicts:
             await self._deny(act, query, conflicts)
-        chunks = list(entries_of(seen)) or [[]]
-        commits = (self.services.committer.commit(self._draft(act, query, chunk)) for chunk in chunks)
-        for chunk, ticket in zip(chunks, await asyncio.gather(*commits), strict=True):
-            for item in chunk:
-                self._open(item, ticket, query)
+        await self._release(act, query, seen)
         return seen
+
+    async def _release(self, act: Act, query: Query, seen: list[Seen]) -> None:
+        """Log what is about to be shown, then open it."""
+        chunks = list(entries_of(seen)) or [[]]
+        entered = [self.services.committer.enter(self._draft(act, query, chunk)) for chunk in chunks]
+        tickets = [await entered[0]] if len(entered) == 1 else await asyncio.gather(*entered)
+        for chunk, ticket in zip(chunks, tickets, strict=True):
+            for item in chunk if query.records else ():
+                self._open(item, ticket, query)
 
     def _draft(self, act: Act, query: Query, seen: list[Seen]) -> Draft:
         draft = self.draft(act)
-        groups: dict[int, dict[str, Any]] = {}
+        groups: dict[int, tuple[Decision, list[str]]] = {}
         refs: dict[UUID, None] = {}
         for item in seen:
             row, decision = item.row, item.decision
-            group = groups.get(id(decision))
-            if group is None:
-                group = groups[id(decision)] = {
-                    "clear": decision.clear,
-                    "masked": decision.masked,
-                    "facts": decision.facts,
-                    "rules": decision.rules,
-                    "rows": [],
-                }
-            refs[row["ref"]] = None
+            ref: UUID = row["ref"]
+            refs[ref] = None
+            rows = groups.setdefault(id(decision), (decision, []))[1]
             if query.records:
-                group["rows"].append(f"{row['ref'].hex}:{row['id'].hex}:{row['version']}")
-                draft.rows[row["id"], row["version"]] = decision.granted
+                record, version = row["id"], row["version"]
+                rows.append(f"{ref.hex}:{record.hex}:{version}")
+                draft.rows[record, version] = decision.granted
             else:
-                group["rows"].append(row["ref"].hex)
-        draft.body |= {"what": list(groups.values()), "query": query.name, "count": len(seen)}
+                rows.append(ref.hex)
+        what = [
+            {"clear": d.clear, "masked": d.masked, "facts": d.facts, "rules": d.rules, "rows": rows}
+            for d, rows in groups.values()
+        ]
+        draft.body |= {"what": what, "query": query.name, "count": len(seen)}
         draft.case_refs = list(refs)
         if len(refs) == 1:
             draft.seal_with = self._case_key(seen[0].row).log
         return draft
 
     def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
-        if not query.records:
-            return
         row, changed = item.row, item.row["last_changed"]
         present = [
             (name, sealed, changed[CATEGORY_OF[name]])
@@ -129,25 +136,12 @@ class Gate:
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""
-        s, vault = self.subject, self.services.vault
-        who = {
-            "account": str(s.account_id or ""),
-            "client": s.client_id or "",
-            "key": s.key,
-            "role": s.role,
-            "session": s.session,
-            "unit": s.unit_code,
-            "unit_type": s.unit_type,
-        }
+        subject, vault = self.subject, self.services.vault
+        who, actor = _identity(vault, subject)
         purpose = self.purpose.value if self.purpose else ""
         body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
-        return Draft(
-            act,
-            body,
-            actor=vault.pseudonym("actor", s.actor),
-            purpose=purpose,
-            unit_id=s.unit_id if s.unit_id in self.services.directory.units else None,
-        )
+        unit = subject.unit_id if subject.unit_id in self.services.directory.units else None
+        return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
 
     async def refuse(self, error: HubError, act: Act = Act.deny) -> None:
         """Log a refusal, then raise it."""
@@ -169,7 +163,7 @@ class Gate:
         Opens nothing; the filing itself is logged. Raises `NotFound` as `read` does.
         """
         sql = (
-            f"SELECT {facts.mask()} AS facts, {CASE_COLUMNS} FROM cases c"
+            f"SELECT {facts.mask(self.table.who)} AS facts, {CASE_COLUMNS} FROM cases c"
             f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
         )
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value)
@@ -183,7 +177,8 @@ class Gate:
 
     async def facts_of(self, case_id: UUID) -> int:
         """The facts about this caller and a case, for explaining; opens nothing, and is logged."""
-        sql = f"SELECT {facts.mask()} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
+        known = facts.mask(self.table.who)
+        sql = f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case_id)
         draft = self.draft(Act.policy)
         if row is not None:
@@ -234,6 +229,21 @@ class Gate:
             "count": len(files),
         }
         return await self.services.committer.commit(draft)
+
+
+@lru_cache(maxsize=10_000)
+def _identity(vault: keys.Vault, subject: Subject) -> tuple[dict[str, str], UUID]:
+    """What an entry says of the caller, and its pseudonym: made once while the caller is remembered."""
+    who = {
+        "account": str(subject.account_id or ""),
+        "client": subject.client_id or "",
+        "key": subject.key,
+        "role": subject.role,
+        "session": subject.session,
+        "unit": subject.unit_code,
+        "unit_type": subject.unit_type,
+    }
+    return who, vault.pseudonym("actor", subject.actor)
 
 
 def nobody(services: Services) -> Gate:

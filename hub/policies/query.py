@@ -14,7 +14,7 @@ CASE_COLUMNS = (
     "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
     " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
 )
-RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.made_at, r.last_changed, r.changed"
+RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.last_changed"
 ROW_BYTES, GROUP_BYTES, BODY_BYTES = 72, 1100, 7400
 """What a row and a distinct decision take in an entry's body at most, and how full a body may get (of 8 KiB)."""
 
@@ -50,7 +50,7 @@ def statement(table: Table, query: Query) -> str:
     known: dict[str, str] = table.statements
     text = known.get(query.name)
     if text is None:
-        columns = [f"{facts.mask(records=query.records)} AS facts", CASE_COLUMNS]
+        columns = [f"{facts.mask(table.who, records=query.records)} AS facts", CASE_COLUMNS]
         if query.records:
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
@@ -81,7 +81,7 @@ def _fetched(table: Table, query: Query) -> list[str]:
     for i, (most, foreign) in enumerate(zip(table.reachable, table.reachable_by_others, strict=True)):
         if not most or (CATEGORIES[i] == "refuge" and query.listed):
             continue
-        mine = f"CASE WHEN {facts.sql('authored', records=True)} THEN r.{{0}} END AS {{0}}"
+        mine = f"CASE WHEN {facts.sql('authored', table.who, records=True)} THEN r.{{0}} END AS {{0}}"
         if most == CLEAR:
             names.append((mine if foreign < CLEAR else "r.{0}").format(CLEAR_COLUMNS[i]))
         names.append((mine if foreign < MASKED else "r.{0}").format(MASKED_COLUMNS[i]))

@@ -43,7 +43,7 @@ class Purpose(StrEnum):
 PURPOSES = frozenset(purpose.value for purpose in Purpose)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """The authenticated caller: a person's session, an agency system (for a person or for itself), or the
     holder of a receipt (then `unit_id` is the report's id once the second secret was shown)."""
@@ -73,18 +73,14 @@ class Subject:
 
     def parameters(self) -> tuple[Any, ...]:
         """The values of `facts.PARAMETERS`, in that order."""
-        checked = self.unit_type != REPORTER
         return (
             self.unit_id,
             self.area,
             self.path,
-            self.unit_type,
-            self.role,
             list(self.person_keys),
             self.account_id,
             self.account_rev,
             self.client_id,
             self.client_rev,
             self.own_case,
-            checked,
         )
