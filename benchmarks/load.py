@@ -147,11 +147,11 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     vault, kind = services.vault, "police_call"
     filing = Filing(kind, values, recognise(vault, values, kind), at, unit.id, lead=True)
     target = cases.new_target(vault, None, {})
-    cases.add_case(rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code)
+    cases.add_case(rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code, services.directory)
     row = rows.tables["cases"][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
-    row["involved"], row["touched_at"] = [unit.id, district], at + timedelta(hours=serial % 480)
-    row["touched"] = [clock.to_micros(row["touched_at"])] * len(row["touched"])
+    row["involved"] = [unit.id, district]
+    row["touched"] = [clock.to_micros(at + timedelta(hours=serial % 480))] * len(row["touched"])
     caller = Subject(
         "police", "caseworker", unit.id, unit.code, unit.area, unit.path, account_id=actor(serial % ACTORS)
     )
@@ -212,6 +212,13 @@ async def fill_flat_log(flat_url: str, entries: int) -> None:
     flat = await asyncpg.connect(flat_url)
     await flat.execute(FLAT_LOG.format(entries=entries, actors=ACTORS))
     await flat.close()
+
+
+LINKS = """
+INSERT INTO case_unit SELECT u, opened_at, id FROM cases, unnest(involved || referred || named) u
+UNION SELECT u.id, c.opened_at, c.id FROM cases c JOIN unit u ON starts_with(c.handler_path || '/', u.path || '/')
+"""
+"""What a submission does for one case, for all."""
 
 
 async def tidy(urls: Iterable[str]) -> None:

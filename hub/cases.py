@@ -126,6 +126,7 @@ def add_case(
     effects: Effects,
     handler: UnitInfo,
     region_code: str,
+    directory: Directory,
     *,
     alert: bool = False,
     intake: bool = False,
@@ -140,7 +141,7 @@ def add_case(
     row["region_code"] = region_code
     row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
     row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
-    row |= {"opened_at": filing.at, "touched_at": filing.at, "touched": [clock.to_micros(filing.at)] * len(CATEGORIES)}
+    row |= {"opened_at": filing.at, "touched": [clock.to_micros(filing.at)] * len(CATEGORIES)}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
     row |= {"reporting_unit_id": reporting, "household_id": household, "involved": involved}
@@ -148,13 +149,28 @@ def add_case(
     row |= {"kinds": [effects.kind], "party_keys": conflict_keys(filing.parties)}
     row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
     statement.insert("cases", row)
+    above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
+    units = list(dict.fromkeys([*involved, *effects.referred, *effects.named, *above]))
+    statement.add(
+        LINK.format(
+            statement.arg(units, "uuid[]"),
+            opened=statement.arg(filing.at, "timestamptz"),
+            id=statement.arg(target.id, "uuid"),
+        )
+    )
 
 
+LINK = """
+INSERT INTO case_unit (unit_id, opened_at, case_id) SELECT u, {opened}, {id} FROM unnest({0}) u ON CONFLICT DO NOTHING
+"""
+LINK_KNOWN = """
+INSERT INTO case_unit (unit_id, opened_at, case_id)
+SELECT u, c.opened_at, c.id FROM cases c, unnest({0}) u WHERE c.id = {id} ON CONFLICT DO NOTHING
+"""
 UPDATE = """
 UPDATE cases SET
- touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {us}) ELSE touched[i] END
+ touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {at}) ELSE touched[i] END
                  FROM generate_subscripts(touched, 1) i ORDER BY i),
- touched_at = GREATEST(touched_at, {at}),
  involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END,
  acting = CASE WHEN {acts} AND NOT {unit} = ANY(acting) THEN acting || {unit} ELSE acting END,
  kinds = CASE WHEN {kind} = ANY(kinds) THEN kinds ELSE kinds || {kind} END,
@@ -183,14 +199,12 @@ def touch_case(
     joins: bool = True,
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
-    at = filing.made_at or filing.at
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     a = statement.arg
     statement.add(
         UPDATE.format(
             changed=a(sorted(stamped), "int[]"),
-            at=a(at, "timestamptz"),
-            us=a(clock.to_micros(at), "bigint"),
+            at=a(clock.to_micros(filing.made_at or filing.at), "bigint"),
             unit=a(filing.unit_id, "uuid"),
             joins=a(joins and effects.accepted is not False, "bool"),
             acts=a(bool(effects.acting), "bool"),
@@ -209,6 +223,8 @@ def touch_case(
             id=a(target.id, "uuid"),
         )
     )
+    units = [*([filing.unit_id] if joins else []), *effects.named, *effects.referred]
+    statement.add(LINK_KNOWN.format(a(units, "uuid[]"), id=a(target.id, "uuid")))
 
 
 def _routine(effects: Effects) -> bool:

@@ -133,6 +133,7 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
         effects,
         duty or handler,
         region,
+        directory,
         alert=secret_origin,
         intake=secret_origin,
         reporting=subject.unit_id if secret_origin else None,

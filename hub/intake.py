@@ -216,7 +216,9 @@ class Intake:
         if target.new:
             handler, region = handler_for(services, accepted.values)
             filing.lead, effects.acting = True, [handler.id]
-            cases.add_case(statement, target, filing, effects, handler, region, alert=True, intake=True)
+            cases.add_case(
+                statement, target, filing, effects, handler, region, services.directory, alert=True, intake=True
+            )
         else:
             quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
             cases.touch_case(statement, target, filing, effects, filled(filing), **quiet)

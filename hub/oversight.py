@@ -1,33 +1,35 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub import cursors, keys
 from hub.audit.entry import Act, bound_to
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, Unavailable
+from hub.models.values import Moment
 from hub.policies.gate import Gate
+from hub.policies.subject import Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class LogFilters:
+class LogFilters(BaseModel):
     """What to look for. `who` is an account or client id, `case` a case id or its reference in the log."""
 
-    who: str = ""
-    unit: str = ""
-    case: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    act: str = ""
-    purpose: str = ""
-    outcome: str = ""
-    limit: int = 50
-    cursor: str = ""
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    who: str = Field("", max_length=64, description="账号或客户端编号")
+    unit: str = Field("", max_length=64, description="单位代码")
+    case: str = Field("", max_length=40, description="个案编号或其在日志中的代号")
+    since: Moment | None = None
+    until: Moment | None = None
+    act: Act | None = None
+    purpose: Purpose | None = None
+    outcome: Literal["permit", "deny", "conflict"] | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str = Field("", max_length=500)
 
 
 COLUMNS = (

@@ -1,37 +1,18 @@
 """The access log, for security officers."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from hub import oversight
-from hub.api.bodies import json_response
+from hub.api import bodies
 from hub.api.deps import Asked, CallerRoute
-from hub.audit.entry import Act
-from hub.models.values import Moment
+from hub.oversight import LogFilters
 from hub.policies.subject import Purpose
 
 router = APIRouter(prefix="/v1/audit", tags=["审计 audit"], route_class=CallerRoute)
 
 
-@router.get("/entries")
-async def entries(
-    request: Asked,
-    who: Annotated[str, Query(max_length=64, description="账号或客户端编号")] = "",
-    unit: Annotated[str, Query(max_length=64, description="单位代码")] = "",
-    case: Annotated[str, Query(max_length=40, description="个案编号或其在日志中的代号")] = "",
-    since: Moment | None = None,
-    until: Moment | None = None,
-    act: Act | None = None,
-    purpose: Purpose | None = None,
-    outcome: Annotated[str, Query(pattern="^(permit|deny|conflict)$")] | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=500)] = "",
-) -> Response:
+@router.get("/entries", openapi_extra={"parameters": bodies.parameters(LogFilters)})
+async def entries(request: Asked) -> Response:
     """查阅访问日志。Role auditor only; the look is an entry itself."""
-    gate = request.gate
-    gate.purpose = Purpose.audit
-    filters = oversight.LogFilters(
-        who, unit, case, since, until, act or "", purpose or "", outcome or "", limit, cursor
-    )
-    return json_response(await oversight.entries(gate, filters))
+    request.gate.purpose = Purpose.audit
+    return bodies.json_response(await oversight.entries(request.gate, bodies.query(request, LogFilters)))

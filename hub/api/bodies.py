@@ -1,4 +1,4 @@
-"""Reading request bodies and describing them: validation by the noun's own class, straight from the bytes."""
+"""Reading bodies and queries, and describing them: validation by the noun's own class, straight from the bytes."""
 
 import hashlib
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub.api.problems import invalid
 from hub.errors import BadRequest
+from hub.finding import Wanted
 from hub.models.catalogue import KINDS
 
 M = TypeVar("M", bound=BaseModel)
@@ -19,6 +20,14 @@ async def parse(request: Request, model: type[M]) -> tuple[M, bytes]:
     body = await request.body()
     try:
         return model.model_validate_json(body), hashlib.sha256(body).digest()
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False)) from None
+
+
+def query(request: Request, model: type[M]) -> M:
+    """The query string as an instance of the model; a parameter that is not the model's is refused."""
+    try:
+        return model.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False)) from None
 
@@ -45,11 +54,32 @@ def described(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": ref}}}}
 
 
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """`openapi_extra` for a query read by `query`."""
+    schema = model.model_json_schema()
+    named = schema.pop("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, dict):
+            return (
+                whole(named[part["$ref"].rsplit("/", 1)[1]])
+                if "$ref" in part
+                else {k: whole(v) for k, v in part.items()}
+            )
+        return [whole(item) for item in part] if isinstance(part, list) else part
+
+    return [
+        {"name": name, "in": "query", "required": False, "schema": whole(field)}
+        for name, field in schema["properties"].items()
+    ]
+
+
 def schemas() -> dict[str, Any]:
-    """JSON schemas of all kinds, with their vendor extensions, for `components`."""
+    """JSON schemas of all kinds, with their vendor extensions, and of a search, for `components`."""
     found: dict[str, Any] = {}
-    for model in KINDS.values():
+    models: tuple[type[BaseModel], ...] = (*KINDS.values(), Wanted)
+    for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         found |= schema.pop("$defs", {})
-        found[model.__name__] = schema | {"title": model.title}
+        found[model.__name__] = schema | {"title": getattr(model, "title", schema["title"])}
     return found

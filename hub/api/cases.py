@@ -1,18 +1,15 @@
 """Cases: list, search, open, records, history."""
 
-from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, model_validator
 
-from hub import casework
+from hub import casework, finding
+from hub.api import bodies
 from hub.api.bodies import json_response
 from hub.api.deps import Asked, GateRoute
 from hub.models.catalogue import KINDS
-from hub.models.codes import RiskLevel, Status
-from hub.models.values import IdNumber, Moment, PastDay, Phone, Short
 
 router = APIRouter(prefix="/v1/cases", tags=["个案 cases"], route_class=GateRoute)
 Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
@@ -28,52 +25,17 @@ async def open_case(case_id: UUID, request: Asked) -> Response:
     return json_response(body, ETag=tag)
 
 
-@router.get("")
-async def list_cases(
-    request: Asked,
-    region: Annotated[str, Query(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None,
-    status: Status | None = None,
-    risk: RiskLevel | None = None,
-    updated_since: Moment | None = None,
-    kind: Kind | None = None,
-    mine: bool = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    cursor: Annotated[str, Query(max_length=500)] | None = None,
-) -> Response:
+@router.get("", openapi_extra={"parameters": bodies.parameters(finding.Filters)})
+async def list_cases(request: Asked) -> Response:
     """个案列表，新的在前。Keyset paging: pass `next` as `cursor`; there is no total."""
-    since: datetime | None = updated_since
-    filters = casework.Filters(region or "", status or "", risk or "", since, kind or "", mine, limit, cursor or "")
-    return json_response(await casework.list_cases(request.gate, filters))
+    return json_response(await finding.list_cases(request.gate, bodies.query(request, finding.Filters)))
 
 
-class Search(BaseModel):
-    """Exactly one of: id_number, phone, case_number, or name with phone or birth_date."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id_number: IdNumber | None = None
-    phone: Phone | None = None
-    case_number: Short | None = None
-    name: Short | None = None
-    birth_date: PastDay | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        given = frozenset(name for name, value in self if value is not None)
-        ways = ({"id_number"}, {"phone"}, {"case_number"}, {"name", "phone"}, {"name", "birth_date"})
-        if given not in [frozenset(way) for way in ways]:
-            raise ValueError(
-                "请用身份证号、电话、案号之一，或姓名加电话或出生日期 / "
-                "give id_number, phone or case_number, or name with phone or birth_date"
-            )
-        return self
-
-
-@router.post("/search")
-async def search(request: Asked, body: Search) -> Response:
+@router.post("/search", openapi_extra=bodies.described(finding.Wanted))
+async def search(request: Asked) -> Response:
     """按身份证号、电话、案号，或姓名加一项查找。Identifiers travel in the body, never in a URL."""
-    values = body.model_dump(mode="json", exclude_none=True)
-    return json_response(await casework.search_cases(request.gate, casework.Wanted(**values)))
+    wanted, _ = await bodies.parse(request, finding.Wanted)
+    return json_response(await finding.search_cases(request.gate, wanted))
 
 
 @router.get("/{case_id}/records")

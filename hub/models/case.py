@@ -23,12 +23,7 @@ class Case(SQLModel, table=True):
         Index("cases_township", "township", text("opened_at DESC"), text("id DESC")),
         Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
         Index("cases_opened", text("opened_at DESC"), text("id DESC")),
-        Index("cases_region", "region_code"),
-        Index("cases_involved", "involved", postgresql_using="gin"),
-        Index("cases_referred", "referred", postgresql_using="gin"),
-        Index("cases_named", "named", postgresql_using="gin"),
         Index("cases_intake", "duty_unit_id", postgresql_where=text("intake_open")),
-        Index("cases_touched", "touched_at"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -41,7 +36,6 @@ class Case(SQLModel, table=True):
     township: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 9)", persisted=True)))
     county: str = Field(sa_column=Column(String(collation="C"), Computed("left(region_code, 6)", persisted=True)))
     opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    touched_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     touched: list[int] = Field(
         sa_column=Column(ARRAY(BigInteger), nullable=False), description="by category, microseconds since 1970, UTC"
     )
@@ -63,3 +57,14 @@ class Case(SQLModel, table=True):
     party_keys: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")))
     key_wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     key_id: str
+
+
+class CaseUnit(SQLModel, table=True):
+    """Which cases a unit may have to do with, newest first: an index and nothing more, since facts are computed
+    from the case. Holds units involved, referred to, named, and those above the handler; rows are only added."""
+
+    __tablename__ = "case_unit"
+
+    unit_id: UUID = Field(primary_key=True)
+    opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    case_id: UUID = Field(primary_key=True)

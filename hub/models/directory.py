@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
+
 from hub.db import Database
 from hub.errors import HubError
 from hub.models.region import area
@@ -26,8 +28,8 @@ class UnitInfo:
     on_duty: bool
     active: bool
 
-    def shown(self) -> dict[str, str]:
-        return {"code": self.code, "name": self.name, "type": self.type}
+    def shown(self) -> bytes:
+        return orjson.dumps({"code": self.code, "name": self.name, "type": self.type})
 
 
 class Directory:
@@ -40,6 +42,8 @@ class Directory:
         self.regions: dict[str, str] = {}
         self._by_name: dict[str, list[str]] = {}
         self._places: dict[str, str] = {}
+        self._placed: dict[str, bytes] = {}
+        self._shown: dict[UUID, bytes] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
     async def refresh(self) -> None:
@@ -64,18 +68,27 @@ class Directory:
         )
         self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
         self.codes = {unit.code: unit for unit in self.units.values()}
+        self._shown = {unit.id: unit.shown() for unit in self.units.values()}
 
     async def _load_regions(self) -> None:
         rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
         self.regions = {row["code"]: row["name"] for row in rows}
-        self._by_name, self._places = {}, {}
+        self._by_name, self._places, self._placed = {}, {}, {}
         for code, name in self.regions.items():
             if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
                 self._by_name.setdefault(name, []).append(code)
 
-    def shown(self, unit_id: UUID) -> dict[str, str] | None:
-        unit = self.units.get(unit_id)
-        return unit.shown() if unit else None
+    def shown(self, unit_id: UUID) -> bytes | None:
+        """A unit as answers name it, in JSON."""
+        return self._shown.get(unit_id)
+
+    def place(self, code: str) -> bytes:
+        """A case's place, to the township, as members of JSON."""
+        found = self._placed.get(code)
+        if found is None:
+            region = code[:9].ljust(12, "0")
+            found = self._placed[code] = orjson.dumps({"region": region, "place": self.place_name(region)})[1:-1]
+        return found
 
     def place_name(self, code: str) -> str:
         """Province to township in words, as far as the table knows them."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import compress
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub.models.party import Child
 CLEAR, MASKED = 2, 1
 ROUTINE = INDEX["routine"]
 STATUSES, STAGES, RISKS = ({word.value: word.zh for word in words} for words in (Status, Stage, RiskLevel))
+TITLES = {kind: orjson.dumps(model.title) for kind, model in KINDS.items()}
 Row = Mapping[str, Any]
 
 
@@ -25,37 +27,47 @@ def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
     return from_micros(max(compress(row["touched"], outcomes)))
 
 
+@lru_cache
+def _words(status: str, stage: str, risk: str) -> bytes:
+    """The closed words of a case, without braces."""
+    words = {"stage": stage, "stage_text": STAGES[stage], "risk_level": risk, "risk_text": RISKS[risk]}
+    return b"%b,%b" % (_status(status), orjson.dumps(words)[1:-1])
+
+
+@lru_cache
+def _status(status: str) -> bytes:
+    return orjson.dumps({"status": status, "status_text": STATUSES[status]})[1:-1]
+
+
 def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds: Sequence[str]) -> bytes:
     """The `routine` part of a case, in the form its outcome allows, without the closing brace."""
-    head: dict[str, Any] = {"id": str(row["case_id"])}
-    if outcomes[ROUTINE]:
-        head |= {"status": row["status"], "status_text": STATUSES[row["status"]]}
+    head = b'{"id":"%b"' % str(row["case_id"]).encode()
     if outcomes[ROUTINE] == CLEAR:
-        units = [directory.shown(unit) for unit in row["acting"]]
-        region = row["region_code"][:9].ljust(12, "0")
-        head |= {
-            "number": row["number"],
-            "stage": row["stage"],
-            "stage_text": STAGES[row["stage"]],
-            "risk_level": row["risk_level"],
-            "risk_text": RISKS[row["risk_level"]],
-            "region": region,
-            "place": directory.place_name(region),
-            "opened_at": row["opened_at"],
-            "updated_at": touched_at(row, outcomes),
-            "units": [unit for unit in units if unit],
-            "kinds": row["kinds"],
-        }
-    elif outcomes[ROUTINE] == MASKED:
-        head["kinds"] = sorted(own_kinds)
-    return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1]
+        rest = {"number": row["number"], "opened_at": row["opened_at"]}
+        rest |= {"updated_at": touched_at(row, outcomes), "kinds": row["kinds"]}
+        return b'%b,%b,%b,%b,"units":[%b]' % (
+            head,
+            _words(row["status"], row["stage"], row["risk_level"]),
+            directory.place(row["region_code"]),
+            orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:-1],
+            b",".join(shown for unit in row["acting"] if (shown := directory.shown(unit))),
+        )
+    if outcomes[ROUTINE] == MASKED:
+        return b'%b,%b,"kinds":%b' % (head, _status(row["status"]), orjson.dumps(sorted(own_kinds)))
+    return head
 
 
-def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> dict[str, Any]:
+def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> bytes:
     """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit."""
-    unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
-    head = {"id": str(row["id"]), "case_id": str(row["case_id"]), "kind": kind, "title": KINDS[kind].title}
-    return head | {"unit": unit, "at": row["at"], "authored": authored}
+    return b'{"id":"%b","case_id":"%b","kind":"%b","title":%b,"unit":%b,"at":%b,"authored":%b' % (
+        str(row["id"]).encode(),
+        str(row["case_id"]).encode(),
+        kind.encode(),
+        TITLES[kind],
+        (directory.shown(row["unit_id"]) if kind == row["kind"] else b"") or b"null",
+        orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
+        b"true" if authored else b"false",
+    )
 
 
 def _told() -> dict[str, str]:
@@ -88,10 +100,9 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
     return orjson.dumps({name: told[name] for name in TOLD if name in told})[1:-1]
 
 
-def close_record(head: dict[str, Any], members: bytes, tail: bytes = b"") -> bytes:
+def close_record(head: bytes, members: bytes, tail: bytes = b"") -> bytes:
     """Head, fields, and the categories masked and withheld."""
-    start = orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1]
-    return b'%b,"fields":{%b}%b}' % (start, members, b"," + tail if tail else b"")
+    return b'%b,"fields":{%b}%b}' % (head, members, b"," + tail if tail else b"")
 
 
 def merged(parts: Sequence[bytes]) -> bytes:

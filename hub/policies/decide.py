@@ -216,6 +216,12 @@ class Table:
             return NOTHING
         return tuple(min(max(self.matrix[f][i] for f in names), self.ceiling[i]) for i in range(N))
 
+    @cached_property
+    def local(self) -> bool:
+        """Can place alone bring a case into scope? Else only cases that the unit has to do with are candidates."""
+        near = (*facts.BY_PLACE, "superior") if self.who[0] == "joint_centre" else facts.BY_PLACE
+        return any(any(self.matrix[f]) for f in near)
+
     def scope(self, category: str, least: int = MASKED, *, records: bool = False, barring: bool = True) -> str:
         """The same decision as a WHERE clause: rows whose decision gives this category at least `least`.
 

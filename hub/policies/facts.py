@@ -63,6 +63,10 @@ FACTS: dict[str, str] = {
     " AND s.rev = {client_rev} AND s.disabled_at IS NULL)))",
 }
 
+BY_PLACE = ("territorial", "emergency")
+"""Facts that a case's place alone can make true, and for a joint centre `superior`. The others hold only for units
+that the table `case_unit` names beside the case."""
+
 NAMES: tuple[str, ...] = tuple(FACTS)
 BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(NAMES)}
 FIRST_FREE = len(PARAMETERS) + 1

@@ -21,7 +21,7 @@ ROW_BYTES, GROUP_BYTES, BODY_BYTES = 72, 1100, 7400
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to read: SQL after FROM, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
+    """What to read: SQL from FROM on, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
 
     `records` joins record rows; `listed` leaves `refuge` out, as in every list, export and feed.
     """
@@ -30,6 +30,7 @@ class Query:
     where: str
     args: tuple[Any, ...] = ()
     records: bool = True
+    source: str = "cases c"
     join: str = "JOIN record r ON r.case_id = c.id AND r.current"
     tail: str = ""
     listed: bool = False
@@ -55,7 +56,7 @@ def statement(table: Table, query: Query) -> str:
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
         text = known[query.name] = (
-            f"SELECT {', '.join(columns)} FROM cases c {query.join if query.records else ''}"
+            f"SELECT {', '.join(columns)} FROM {query.source} {query.join if query.records else ''}"
             f" WHERE {query.where} {query.tail}"
         )
     return text

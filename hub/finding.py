@@ -1,0 +1,214 @@
+"""The reading verbs that range over cases: list and search. Candidates come by an index, in the order in which
+they are shown; facts and policy then decide about each, as for a single case."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hub import clock, cursors
+from hub.audit.entry import Act
+from hub.casework import case_bytes, extra
+from hub.models.catalogue import KINDS
+from hub.models.codes import RiskLevel, Status
+from hub.models.fields import INDEX
+from hub.models.region import area
+from hub.models.values import IdNumber, Moment, PastDay, Phone, Short
+from hub.policies import facts
+from hub.policies.decide import CLEAR, MASKED
+from hub.policies.gate import Gate
+from hub.policies.query import Query, Seen
+
+A = facts.FIRST_FREE
+LEAD = "JOIN record r ON r.case_id = c.id AND r.current AND r.lead"
+
+
+class Filters(BaseModel):
+    """What a list may be narrowed by. All but status and `mine` need `routine` in clear."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    region: Annotated[str, Field(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None
+    status: Status | None = None
+    risk: RiskLevel | None = None
+    updated_since: Moment | None = Field(None, description="此后有本单位可见的变化 visibly changed since")
+    kind: Annotated[str, Field(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")] | None = None
+    mine: bool = Field(False, description="本单位参与处置的 the unit is involved")
+    limit: int = Field(50, ge=1, le=1000)
+    cursor: str = Field("", max_length=500)
+
+
+async def list_cases(gate: Gate, filters: Filters) -> bytes:
+    """Cases in the caller's scope, newest first, with the statement each was opened by."""
+    source, walked, key = _candidates(gate, filters)
+    clauses, args, name = await _narrow(gate, filters, key)
+    if filters.cursor:
+        clauses.append(f"({key}.opened_at, {key}.id) < (${A + len(args)}, ${A + len(args) + 1})")
+        args, name = [*args, *cursors.read(gate, "cases", filters.cursor)], name + ":after"
+    query = Query(
+        f"cases:{name}:{walked}",
+        " AND ".join(clauses),
+        (*args, filters.limit),
+        source=source,
+        join=LEAD,
+        tail=f"ORDER BY {key}.opened_at DESC, {key}.id DESC LIMIT ${A + len(args)}",
+        listed=True,
+        extra=extra(gate),
+    )
+    seen = await gate.read(Act.list, query)
+    return _page(gate, seen, full=len(seen) == filters.limit)
+
+
+async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], list[Any], str]:
+    """Filters as SQL. A filter needs the scope of its category as well: what is hidden selects nothing."""
+    strict = bool(filters.region or filters.risk or filters.updated_since or filters.kind)
+    if strict:
+        await gate.require("routine")
+    clauses = [gate.table.scope("routine", CLEAR if strict else MASKED)]
+    args: list[Any] = []
+    used = ["strict" if strict else ""]
+
+    def add(clause: str, *values: Any, name: str) -> None:
+        clauses.append(clause.format(*(f"${A + len(args) + i}" for i in range(len(values)))))
+        args.extend(values)
+        used.append(name)
+
+    if since := filters.updated_since:  # the first argument, as `CHANGED` has it
+        add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, clock.to_micros(since), name="since")
+    if prefix := _prefix(filters):
+        add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")
+    if filters.status:
+        add("c.status = {0}", filters.status.value, name="status")
+    if filters.risk:
+        add("c.risk_level = {0}", filters.risk.value, name="risk")
+    if filters.kind:
+        add("c.kinds @> ARRAY[{0}]::varchar[]", filters.kind, name="kind")
+    if filters.mine:
+        add("c.involved @> ARRAY[$1::uuid]", name="mine")
+    return clauses, args, "+".join(used)
+
+
+def _visibly_touched(gate: Gate) -> str:
+    """Changed since, as this caller can see: some category in scope was touched. `routine` bars for all."""
+    by_scope: dict[str, list[str]] = {}
+    for category, i in INDEX.items():
+        if gate.table.reachable_by_others[i]:
+            scope = gate.table.scope(category, barring=False)
+            by_scope.setdefault(scope, []).append(f"c.touched[{i + 1}] >= {{1}}")
+    return "(" + " OR ".join(f"({' OR '.join(touched)}) AND {scope}" for scope, touched in by_scope.items()) + ")"
+
+
+def _prefix(filters: Filters) -> str:
+    return area(filters.region.ljust(12, "0")) if filters.region else ""
+
+
+def _within(table: str, digits: int) -> str:
+    """Cases of a division whose prefix is `{0}`, by the index that keeps them in order where there is one."""
+    if digits < 6:
+        return f"starts_with({table}.region_code, {{0}})"
+    if digits == 6:
+        return f"{table}.county = {{0}}"
+    return f"{table}.township = left({{0}}, 9)" + ("" if digits == 9 else f" AND {table}.region_code = {{0}}")
+
+
+RECENT = timedelta(days=1)
+CHANGED = f"(SELECT DISTINCT case_id FROM change WHERE at >= ${A}::timestamptz) k JOIN cases c ON c.id = k.case_id"
+LINKED = "SELECT l.case_id AS id, l.opened_at FROM case_unit l WHERE l.unit_id = $1::uuid"
+AROUND = "SELECT n.id, n.opened_at FROM cases n WHERE {}"
+
+
+def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
+    """What to walk, newest first: the source, a name for it, and the alias whose order is followed.
+
+    What changed of late is taken from the outbox of changes. A region inside the caller's own area is walked by
+    itself. Else the cases that the unit has to do with are,
+    merged, where place alone opens anything, with those of its area.
+    """
+    own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
+    if since and since > clock.now() - RECENT:
+        return CHANGED, "changed", "c"
+    if gate.table.local and own and prefix.startswith(own):
+        return "cases c", "", "c"
+    walks, name = [LINKED], "linked"
+    if gate.table.local and own:
+        walks.append(AROUND.format(_within("n", len(own)).format("$2::text")))
+        name = f"around{len(own)}"
+    order = " ORDER BY opened_at DESC, id DESC"  # in each as well: else they are joined first, and sorted whole
+    text = " UNION ALL ".join(f"({walk}{order})" for walk in walks)
+    return f"(SELECT DISTINCT ON (opened_at, id) * FROM ({text}) w{order}) k JOIN cases c ON c.id = k.id", name, "k"
+
+
+def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:
+    items = [case_bytes(gate, [item], b"records") for item in seen]
+    last = seen[-1].row if full and seen else None
+    after = cursors.make(gate, "cases", last["opened_at"], last["case_id"]) if last else None
+    return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
+
+
+class Wanted(BaseModel):
+    """Exactly one of: id_number, phone, case_number, or name with phone or birth_date."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id_number: IdNumber | None = None
+    phone: Phone | None = None
+    case_number: Short | None = None
+    name: Short | None = None
+    birth_date: PastDay | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = frozenset(name for name, value in self if value is not None)
+        ways = ({"id_number"}, {"phone"}, {"case_number"}, {"name", "phone"}, {"name", "birth_date"})
+        if given not in [frozenset(way) for way in ways]:
+            raise ValueError(
+                "请用身份证号、电话、案号之一，或姓名加电话或出生日期 / "
+                "give id_number, phone or case_number, or name with phone or birth_date"
+            )
+        return self
+
+
+async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
+    """Cases found by keyed hashes; only rows on which the caller reads the category searched by, in clear."""
+    if wanted.case_number:
+        await gate.require("routine")
+        where = f"c.number = ${A} AND {gate.table.scope('routine', CLEAR, barring=False)}"
+        return await _found(gate, "number", where, (wanted.case_number,))
+    key, categories = _key(gate, wanted)
+    for category in categories:
+        await gate.require(category)
+    by_role = {"victim": categories, "respondent": ("respondent",), "child": ("minor",)}
+    scopes = " OR ".join(f"(k.role = '{role}' AND {_readable(gate, cs)})" for role, cs in by_role.items())
+    where = f"EXISTS (SELECT FROM party_key k WHERE k.key = ${A} AND k.case_id = c.id AND ({scopes}))"
+    return await _found(gate, "+".join(categories), where, (key,))
+
+
+def _readable(gate: Gate, categories: tuple[str, ...]) -> str:
+    """Cases on which all of these are read in clear; those in conflict are found too, to be denied and logged."""
+    return " AND ".join(gate.table.scope(category, CLEAR, barring=False) for category in categories)
+
+
+def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, tuple[str, ...]]:
+    """The keyed hash to look for, and the categories that a match would confirm about a victim."""
+    lookup = gate.services.vault.lookup
+    if wanted.id_number:
+        return lookup("id", wanted.id_number), ("victim",)
+    if wanted.name and wanted.phone:
+        return lookup("phone_name", wanted.phone, wanted.name), ("contact", "victim")
+    if wanted.phone:
+        return lookup("phone", wanted.phone), ("contact",)
+    return lookup("name_birth", wanted.name or "", str(wanted.birth_date)), ("victim",)
+
+
+async def _found(gate: Gate, name: str, where: str, args: tuple[Any, ...]) -> bytes:
+    query = Query(
+        f"search:{name}",
+        where,
+        args,
+        join=LEAD,
+        tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50",
+        listed=True,
+        extra=extra(gate),
+    )
+    return _page(gate, await gate.read(Act.search, query), full=False)
