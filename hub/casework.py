@@ -31,7 +31,11 @@ def record_etag(gate: Gate, item: Seen) -> str:
     """The same for a record, from the versions at which each visible category last changed."""
     row, decision = item.row, item.decision
     seen = [row["last_changed"][i] for i, outcome in enumerate(decision.outcomes) if outcome]
-    message = b"%b|%b|%b" % (row["id"].bytes, ",".join(decision.columns).encode(), orjson.dumps(seen))
+    message = b"%b|%b|%b" % (
+        row["id"].bytes,
+        ",".join(name for name, _ in decision.columns).encode(),
+        orjson.dumps(seen),
+    )
     return f'"{gate.services.vault.tag(message)}"'
 
 
@@ -45,7 +49,9 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
         extra=extra(gate),
     )
     seen = await gate.read(Act.read, query, single=True)
-    return case_bytes(gate, seen, b"records")
+    out: list[bytes] = []
+    write_case(gate, seen, out)
+    return b"".join(out)
 
 
 def extra(gate: Gate) -> str:
@@ -53,18 +59,22 @@ def extra(gate: Gate) -> str:
     return OWN_KINDS if gate.table.reachable_by_others[INDEX["routine"]] < CLEAR else ""
 
 
-def case_bytes(gate: Gate, seen: list[Seen], name: bytes) -> bytes:
-    """The case head, then its records; the head is decided without authorship."""
+def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
+    """The case head, then its records, in pieces to be joined once; the head is decided without authorship."""
     row = seen[0].row
     decision = gate.table.decide(row["facts"] & ~facts.BIT["authored"])
     own = (row.get("own_kinds") or []) if decision.outcome("routine") == MASKED else []
-    head = views.case_head(row, decision.outcomes, gate.services.directory, own)
-    listed = [_record(gate, item) for item in seen if _listable(item)]
-    hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
-    body = b'%b,"%b":[%b]' % (head, name, b",".join(listed))
+    out += views.case_head(row, decision.outcomes, gate.services.directory, own), b',"records":['
+    listed = [item for item in seen if _listable(item)]
+    for n, item in enumerate(listed):
+        if n:
+            out.append(b",")
+        _write_record(gate, item, out)
+    out.append(b"]")
     if decision.outcome("routine") != CLEAR:
-        body += b',"shared":' + views.merged(hidden)
-    return b"%b,%b}" % (body, decision.tail)
+        hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
+        out += b',"shared":', views.merged(hidden)
+    out += b",", decision.tail, b"}"
 
 
 def _listable(item: Seen) -> bool:
@@ -72,14 +82,20 @@ def _listable(item: Seen) -> bool:
     return item.decision.outcome("routine") == CLEAR or "authored" in item.decision.facts
 
 
-def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
+def _write_record(gate: Gate, item: Seen, out: list[bytes], tail: bytes = b"") -> None:
     row, decision = item.row, item.decision
     authored = "authored" in decision.facts
-    head = views.record_head(row, gate.services.directory, authored=authored, kind=_shown_kind(item))
+    out.append(views.record_head(row, gate.services.directory, authored=authored, kind=_shown_kind(item)))
     if authored:
-        head += b',"etag":%b' % orjson.dumps(record_etag(gate, item))
+        out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail
-    return views.close_record(head, _told(gate, item), tail)
+    out += b',"fields":{', _told(gate, item), b"}," if tail else b"}", tail, b"}"
+
+
+def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
+    out: list[bytes] = []
+    _write_record(gate, item, out, tail)
+    return b"".join(out)
 
 
 def _told(gate: Gate, item: Seen) -> bytes:

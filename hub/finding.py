@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hub import clock, cursors
 from hub.audit.entry import Act
-from hub.casework import case_bytes, extra
+from hub.casework import extra, write_case
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
@@ -140,10 +140,15 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
 
 
 def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:
-    items = [case_bytes(gate, [item], b"records") for item in seen]
+    out = [b'{"items":[']
+    for n, item in enumerate(seen):
+        if n:
+            out.append(b",")
+        write_case(gate, [item], out)
     last = seen[-1].row if full and seen else None
     after = cursors.make(gate, "cases", last["opened_at"], last["case_id"]) if last else None
-    return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
+    out += b'],"next":', orjson.dumps(after), b"}"
+    return b"".join(out)
 
 
 class Wanted(BaseModel):

@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -143,17 +143,25 @@ def _ending(column: str, version: int) -> bytes:
 
 
 def open_row(
-    ticket: Ticket, key: CaseKey, row: tuple[UUID, int], columns: Iterable[tuple[str, bytes, int]]
+    ticket: Ticket,
+    key: CaseKey,
+    record: tuple[UUID, int],
+    row: Mapping[str, bytes | None],
+    columns: Iterable[tuple[str, int]],
+    versions: Sequence[int],
 ) -> list[bytes]:
-    """Open columns (name, envelope, version it was sealed at) of one record version.
+    """Open what is filled of some columns of a record version; each column comes with its category's index, by
+    which `versions` says at which version it was sealed.
 
     Raises `NotLogged` unless the ticket covers the row and every column.
     """
-    granted, prefix, asked = ticket.take(row), b"record|%b|" % row[0].bytes, []
-    for name, sealed, version in columns:
-        if name not in granted:
-            raise NotLogged
-        asked.append((sealed, prefix + _ending(name, version)))
+    granted, prefix, asked = ticket.take(record), b"record|%b|" % record[0].bytes, []
+    for name, index in columns:
+        sealed = row[name]
+        if sealed is not None:
+            if name not in granted:
+                raise NotLogged
+            asked.append((sealed, prefix + _ending(name, versions[index])))
     return key.data.open_all(asked)
 
 

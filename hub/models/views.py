@@ -18,7 +18,7 @@ from hub.models.party import Child
 CLEAR, MASKED = 2, 1
 ROUTINE = INDEX["routine"]
 STATUSES, STAGES, RISKS = ({word.value: word.zh for word in words} for words in (Status, Stage, RiskLevel))
-TITLES = {kind: orjson.dumps(model.title) for kind, model in KINDS.items()}
+NAMED = {kind: orjson.dumps({"kind": kind, "title": model.title})[1:-1] for kind, model in KINDS.items()}
 Row = Mapping[str, Any]
 
 
@@ -59,12 +59,12 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
 
 def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> bytes:
     """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit."""
-    return b'{"id":"%b","case_id":"%b","kind":"%b","title":%b,"unit":%b,"at":%b,"authored":%b' % (
+    unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
+    return b'{"id":"%b","case_id":"%b",%b,"unit":%b,"at":%b,"authored":%b' % (
         str(row["id"]).encode(),
         str(row["case_id"]).encode(),
-        kind.encode(),
-        TITLES[kind],
-        (directory.shown(row["unit_id"]) if kind == row["kind"] else b"") or b"null",
+        NAMED[kind],
+        unit or b"null",
         orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
         b"true" if authored else b"false",
     )
@@ -98,11 +98,6 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
         in_order = {info.name: child[info.name] for info in fields_of(Child) if info.name in child}
         told["children"] = [*told.get("children", []), in_order]
     return orjson.dumps({name: told[name] for name in TOLD if name in told})[1:-1]
-
-
-def close_record(head: bytes, members: bytes, tail: bytes = b"") -> bytes:
-    """Head, fields, and the categories masked and withheld."""
-    return b'%b,"fields":{%b}%b}' % (head, members, b"," + tail if tail else b"")
 
 
 def merged(parts: Sequence[bytes]) -> bytes:

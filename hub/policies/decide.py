@@ -42,7 +42,8 @@ class Decision:
     clear: tuple[str, ...]
     masked: tuple[str, ...]
     withheld: tuple[str, ...]
-    columns: tuple[str, ...]
+    columns: tuple[tuple[str, int], ...]
+    listed: tuple[tuple[str, int], ...]
     granted: frozenset[str]
     tail: bytes
 
@@ -55,17 +56,17 @@ class Decision:
 
 
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
-    """Masked `routine` is the case's status in words: of records it opens nothing."""
+    """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`."""
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
-        f"{'c' if outcome == CLEAR else 'm'}_{category}"
-        for category, outcome in zip(CATEGORIES, outcomes, strict=True)
+        (f"{'c' if outcome == CLEAR else 'm'}_{category}", i)
+        for i, (category, outcome) in enumerate(zip(CATEGORIES, outcomes, strict=True))
         if outcome and (category, outcome) != ("routine", MASKED)
     )
+    listed = tuple(column for column in columns if column[1] != INDEX["refuge"])
+    granted = frozenset(name for name, _ in columns)
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
-    return Decision(
-        names, outcomes, tuple(rules), by[CLEAR], by[MASKED], by[WITHHELD], columns, frozenset(columns), tail
-    )
+    return Decision(names, outcomes, tuple(rules), by[CLEAR], by[MASKED], by[WITHHELD], columns, listed, granted, tail)
 
 
 class Judge:
@@ -202,18 +203,11 @@ class Table:
         )
 
     @cached_property
-    def reachable(self) -> tuple[int, ...]:
-        """Per category the most that any facts could open: what is worth fetching, and what may be asked."""
-        return self._most(facts.NAMES)
-
-    @cached_property
     def reachable_by_others(self) -> tuple[int, ...]:
-        """The same without the fact `authored`."""
-        return self._most(tuple(f for f in facts.NAMES if f != "authored"))
-
-    def _most(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Per category the most that any facts but `authored` could open: what may be asked."""
         if not self.stateable:
             return NOTHING
+        names = tuple(f for f in facts.NAMES if f != "authored")
         return tuple(min(max(self.matrix[f][i] for f in names), self.ceiling[i]) for i in range(N))
 
     @cached_property
@@ -222,30 +216,28 @@ class Table:
         near = (*facts.BY_PLACE, "superior") if self.who[0] == "joint_centre" else facts.BY_PLACE
         return any(any(self.matrix[f]) for f in near)
 
-    def scope(self, category: str, least: int = MASKED, *, records: bool = False, barring: bool = True) -> str:
-        """The same decision as a WHERE clause: rows whose decision gives this category at least `least`.
+    def opening(self, category: str, outcome: int) -> int:
+        """The facts, as bits, any of which gives the category this outcome or more, as far as the ceiling lets it."""
+        i = INDEX[category]
+        if not self.stateable or self.ceiling[i] < outcome:
+            return 0
+        return sum(facts.BIT[f] for f in facts.NAMES if self.matrix[f][i] >= outcome)
+
+    def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
+        """The same decision as a WHERE clause on `f.facts`: rows that show this category at least as `least`.
 
         Without `barring` also rows that a hard deny closes, which `Gate.read` then denies one by one, and logs.
         """
-        i = INDEX[category]
-        if self.reachable[i] < least:
+        opening = self.opening(category, least)
+        if not opening:
             return "FALSE"
-        clause = self._any_of((f for f in facts.NAMES if self.matrix[f][i] >= least), records)
+        needed = [opening]
         if not self.purpose_any:
-            clause += f" AND {self._any_of(self.purpose_facts, records)}"
-        barred = [f for f, row in self.directive.items() if row[i] < least]
-        return clause + self._none_of(barred) + (self._none_of(self._barring) if barring else "")
-
-    @property
-    def _barring(self) -> list[str]:
-        return [f for f in facts.NAMES if self.hard & facts.BIT[f]]
-
-    def _none_of(self, names: Iterable[str]) -> str:
-        return "".join(f" AND NOT {facts.sql(f, self.who)}" for f in names)
-
-    def _any_of(self, names: Iterable[str], records: bool) -> str:
-        """Positive facts need no COALESCE (NULL selects nothing), and without it indexes apply."""
-        return "(" + (" OR ".join(f"({facts.raw(f, self.who, records=records)})" for f in names) or "FALSE") + ")"
+            needed.append(sum(facts.BIT[f] for f in self.purpose_facts))
+        closing = sum(facts.BIT[f] for f, row in self.directive.items() if row[INDEX[category]] < least)
+        closing |= self.hard if barring else 0
+        clauses = [f"f.facts & {bits} <> 0" for bits in needed]
+        return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
 
 
 class Policy:

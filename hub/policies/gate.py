@@ -16,7 +16,6 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
-from hub.models.sealed import CATEGORY_OF
 from hub.policies import facts
 from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
@@ -125,14 +124,10 @@ class Gate:
         return draft
 
     def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
-        row, changed = item.row, item.row["last_changed"]
-        present = [
-            (name, sealed, changed[CATEGORY_OF[name]])
-            for name in item.decision.columns
-            if (name != "c_refuge" or not query.listed) and (sealed := row[name]) is not None
-        ]
-        key = self._case_key(row)
-        item.members = b",".join(keys.open_row(ticket, key, (row["id"], row["version"]), present))
+        row, decision = item.row, item.decision
+        columns = decision.listed if query.listed else decision.columns
+        record = (row["id"], row["version"])
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns, row["last_changed"]))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

@@ -47,17 +47,22 @@ class Seen:
 
 
 def statement(table: Table, query: Query) -> str:
-    """The SELECT, made once per kind of caller and query and kept with the compiled policy."""
+    """The SELECT, made once per kind of caller and query and kept with the compiled policy.
+
+    Facts are computed once a case, before its records are fetched; what a record's facts do not open stays out.
+    """
     known: dict[str, str] = table.statements
     text = known.get(query.name)
     if text is None:
-        columns = [f"{facts.mask(table.who, records=query.records)} AS facts", CASE_COLUMNS]
+        columns, join = ["f.facts", CASE_COLUMNS], ""
         if query.records:
+            join, columns[0] = query.join, f"f.facts | {facts.authored()} AS facts"
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
         text = known[query.name] = (
-            f"SELECT {', '.join(columns)} FROM {query.source} {query.join if query.records else ''}"
-            f" WHERE {query.where} {query.tail}"
+            f"SELECT {', '.join(columns)} FROM {query.source}"
+            f" CROSS JOIN LATERAL (SELECT {facts.mask(table.who)} AS facts OFFSET 0) f"
+            f" {join} WHERE {query.where} {query.tail}"
         )
     return text
 
@@ -77,13 +82,16 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 def _fetched(table: Table, query: Query) -> list[str]:
-    """Sealed columns worth fetching; what only an author may see is fetched only for its author."""
+    """Sealed columns, each only of the rows whose facts may open it in that form."""
     names = []
-    for i, (most, foreign) in enumerate(zip(table.reachable, table.reachable_by_others, strict=True)):
-        if not most or (CATEGORIES[i] == "refuge" and query.listed):
+    for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
+        if category == "refuge" and query.listed:
             continue
-        mine = f"CASE WHEN {facts.sql('authored', table.who, records=True)} THEN r.{{0}} END AS {{0}}"
-        if most == CLEAR:
-            names.append((mine if foreign < CLEAR else "r.{0}").format(CLEAR_COLUMNS[i]))
-        names.append((mine if foreign < MASKED else "r.{0}").format(MASKED_COLUMNS[i]))
+        opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
+        if opened:
+            names.append(f"CASE WHEN {facts.any_of(opened)} THEN r.{clear} END AS {clear}")
+        if shown != opened:
+            names.append(
+                f"CASE WHEN {facts.any_of(shown)} AND NOT {facts.any_of(opened)} THEN r.{masked} END AS {masked}"
+            )
     return names
