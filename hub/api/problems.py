@@ -18,6 +18,8 @@ from hub.errors import BadRequest, HubError, Invalid, NotFound, TooLarge, Unavai
 from hub.policies.gate import Gate
 
 log = structlog.get_logger("hub")
+RULES = ("time_order", "where", "reason", "red_flag")
+"""Rules of the nouns across several fields; their texts hold both languages."""
 _ZH = {
     "missing": "缺少必填项",
     "extra_forbidden": "不认识的字段",
@@ -87,7 +89,7 @@ def invalid(errors: Any) -> Invalid:
     for error in errors[:50]:
         where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
         zh, en = _ZH.get(error["type"], ""), str(error["msg"])
-        if error["type"] in ("value_error", "time_order", "where"):
+        if error["type"] in ("value_error", *RULES):
             text = en.removeprefix("Value error, ")
             zh, _, en = text.partition(" / ")
         elif "Input should be" in en and error["type"] in ("enum", "literal_error"):
