@@ -10,12 +10,10 @@ from hub.settings import Settings
 _started: list[Embedded] = []
 
 
-def with_database(config: Settings, *, migrate: bool = False) -> Settings:
+def with_database(config: Settings) -> Settings:
     """Settings whose database answers. The embedded one is started when needed, and stopped at exit by
     the process that started it; its schema is kept up to date."""
     if config.database_url:
-        if migrate:
-            migrations.upgrade(config.owner_url or config.database_url)
         return config
     embedded = open_embedded(config.data / "pg", config.pg_bin).start()
     if embedded.process is not None:

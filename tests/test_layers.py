@@ -17,7 +17,7 @@ LEVELS = [
     ["tables", "policies"],
     ["cursors", "casework", "filing", "cases", "exchange", "attachments", "intake", "oversight", "people", "admin"],
     ["api"],
-    ["main", "runtime", "demo", "console", "review", "cli"],
+    ["main", "runtime", "demo", "console", "registers", "review", "cli"],
 ]
 ONLY_IN = {
     "casbin": {"hub/policies/decide.py"},
