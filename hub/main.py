@@ -155,7 +155,7 @@ def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
     purposes = {"enum": [purpose.value for purpose in Purpose]}
     named: list[tuple[str, str, bool, dict[str, Any]]]
     named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False, {})]
-    named += [("Purpose-Of-Use", "访问目的", True, purposes)] if purposeful else []
+    named += [("Purpose-Of-Use", "访问目的 why you ask", True, purposes)] if purposeful else []
     return [
         {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"} | more}
         for n, d, r, more in named

@@ -17,9 +17,11 @@ router = APIRouter(prefix="/v1/audit", tags=["审计 audit"])
 @router.get("/entries")
 async def entries(
     gate: CallerDep,
-    who: Annotated[str, Query(max_length=64, description="账号或客户端编号")] = "",
-    unit: Annotated[str, Query(max_length=64, description="单位代码")] = "",
-    case: Annotated[str, Query(max_length=40, description="个案编号或其在日志中的代号")] = "",
+    who: Annotated[str, Query(max_length=64, description="账号或客户端编号 account or client id")] = "",
+    unit: Annotated[str, Query(max_length=64, description="单位代码 unit code")] = "",
+    case: Annotated[
+        str, Query(max_length=40, description="个案编号或其在日志中的代号 case id, or its reference in the log")
+    ] = "",
     since: Moment | None = None,
     until: Moment | None = None,
     act: Act | None = None,

@@ -31,14 +31,17 @@ async def open_case(case_id: UUID, request: Request, gate: GateDep) -> Response:
 @router.get("")
 async def list_cases(
     gate: GateDep,
-    region: Annotated[str, Query(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None,
-    status: Status | None = None,
-    risk: RiskLevel | None = None,
-    updated_since: Moment | None = None,
+    region: Annotated[
+        str, Query(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位 region code, 2 to 12 digits")
+    ]
+    | None = None,
+    status: Annotated[Status | None, Query(description="状态 status")] = None,
+    risk: Annotated[RiskLevel | None, Query(description="风险等级 risk level")] = None,
+    updated_since: Annotated[Moment | None, Query(description="此后有所见变动 changed since, as you can see")] = None,
     kind: Kind | None = None,
-    mine: bool = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    cursor: Annotated[str, Query(max_length=500)] | None = None,
+    mine: Annotated[bool, Query(description="仅本单位参与处置的 only those your unit is involved in")] = False,
+    limit: Annotated[int, Query(ge=1, le=1000, description="每页条数 items a page")] = 50,
+    cursor: Annotated[str, Query(max_length=500, description="上页的 next the last page's next")] | None = None,
 ) -> Response:
     """个案列表，新的在前。Keyset paging: pass `next` as `cursor`; there is no total."""
     since: datetime | None = updated_since
@@ -78,13 +81,13 @@ async def search(gate: GateDep, body: Search) -> Response:
 
 @router.get("/{case_id}/records")
 async def list_records(case_id: UUID, gate: GateDep, kind: Kind | None = None) -> Response:
-    """个案的记录。"""
+    """个案的记录。The records of a case, as far as granted."""
     return json_response(await casework.list_records(gate, case_id, kind or ""))
 
 
 @router.get("/{case_id}/records/{record_id}")
 async def read_record(case_id: UUID, record_id: UUID, gate: GateDep) -> Response:
-    """个案中的一份记录。"""
+    """个案中的一份记录。One record of a case."""
     body, tag = await casework.read_record(gate, record_id, case_id)
     return json_response(body, ETag=tag)
 

@@ -3,6 +3,7 @@
 A refusal after authentication is an access: if nobody logged it yet, it is logged before the document leaves.
 """
 
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ def wants_english(request: Request) -> bool:
     return best["en"] > best["zh"]
 
 
+def _title(error: HubError) -> str:
+    """NotFound -> Not found."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: " " + found[0].lower(), type(error).__name__)
+
+
 def document(request: Request, error: HubError) -> Response:
     """The problem document of an error."""
     english = wants_english(request)
@@ -69,7 +75,7 @@ def document(request: Request, error: HubError) -> Response:
         extra["errors"] = [{"pointer": e["pointer"], "detail": e["en" if english else "zh"]} for e in items]
     body = {
         "type": f"urn:lianhu:problem:{error.code}",
-        "title": type(error).__name__ if english else error.zh,
+        "title": _title(error) if english else error.zh,
         "status": error.status,
         "detail": error.en if english else error.zh,
         "code": error.code,

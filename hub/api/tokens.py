@@ -80,7 +80,7 @@ async def open_session(services: ServicesDep, body: Login) -> Response:
 
 @router.delete("/v1/sessions/current", status_code=204)
 async def close_session(request: Request, gate: CallerDep) -> Response:
-    """退出登录。"""
+    """退出登录。Log out: this session ends."""
     draft = gate.draft(Act.login)
     draft.body["ended"] = True
     await gate.services.committer.commit(draft)
