@@ -130,6 +130,7 @@ class NewAccount:
     phone: str = ""
     login: str = ""
     password: str = ""
+    totp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
     await _exclusive(connection, key, new.role)
     account_id, totp, password = uuid4(), "", ""
     if new.login:
-        totp, password = pyotp.random_base32(), new.password or secrets.token_urlsafe(12)
+        totp, password = new.totp or pyotp.random_base32(), new.password or secrets.token_urlsafe(12)
     try:
         await connection.execute(
             "INSERT INTO account (id, unit_id, name, role, login, id_key, phone_key, password, totp, totp_step,"

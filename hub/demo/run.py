@@ -14,7 +14,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from hub.demo.province import build, load_cases
+from hub.demo.province import build, load_cases, write_once
 from hub.demo.replay import Replay
 from hub.main import create_app, open_services
 from hub.settings import Settings
@@ -85,7 +85,7 @@ async def _replay(config: Settings, port: int, folder: Path) -> None:
             for n, case in waiting:
                 await replay.run(case, n)
                 done[case["id"]] = {"case": replay.cases[case["id"]]["id"], "title": case["title"]}
-                marks.write_text(json.dumps(done, ensure_ascii=False, indent=1))
+                write_once(marks, json.dumps(done, ensure_ascii=False, indent=1))
                 progress.advance(task)
 
 
