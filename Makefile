@@ -1,6 +1,7 @@
 # 联护 Lianhu. `make` prints what it can do.
 PYTHON ?= python3
 VENV ?= .venv
+PORT ?= 8000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -12,13 +13,14 @@ help: ## 列出可用目标 this list
 
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo '正在创建环境、安装依赖，约一两分钟 … Making the environment, installing what is needed: a minute or two …'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(STAMP)
 
 run: $(STAMP) ## 演示：内嵌数据库、41个公开案例 the demo on 127.0.0.1:8000
-	$(BIN)/hub demo
+	$(BIN)/hub demo --port $(PORT)
 
 check: $(STAMP) ## 规范与类型检查 lint and types
 	$(BIN)/ruff check hub tests benchmarks

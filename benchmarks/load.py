@@ -147,7 +147,9 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     vault, kind = services.vault, "police_call"
     filing = Filing(kind, values, recognise(vault, values, kind), at, unit.id, lead=True)
     target = cases.new_target(vault, None, {})
-    cases.add_case(rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code, services.directory)
+    cases.add_case(
+        rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code, services.directory
+    )
     row = rows.tables["cases"][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
     row["involved"] = [unit.id, district]

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks import limit, load, machine
-from hub import keys, migrations, settings
+from hub import keyfile, migrations, settings
 from hub.embedded import Embedded, open_embedded
 from hub.main import open_services
 from hub.settings import Settings
@@ -105,7 +105,7 @@ def _fill(stage: Stage, name: str, kept: Path) -> None:
     migrations.upgrade(stage.owner_url)
     asyncio.run(stage.sql(limit.SCHEMA, limit=True))
     config.key_file.unlink(missing_ok=True)
-    keys.create(config.key_file, demo=True)
+    keyfile.create(config.key_file, demo=True)
     secrets = asyncio.run(_people(config))
     load.fill(config, stage.limit_url, stage.cases, stage.entries)
     asyncio.run(load.fill_flat_log(stage.limit_url, stage.entries))

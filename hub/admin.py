@@ -22,7 +22,7 @@ from hub.errors import Invalid
 from hub.keys import thumbprint
 from hub.models.account import CASE_ROLES, ROLES
 from hub.models.region import TIERS, area
-from hub.models.values import id_number_of
+from hub.models.values import id_number_of, phone_of
 from hub.policies.services import Services
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
@@ -130,6 +130,7 @@ class NewAccount:
     phone: str = ""
     login: str = ""
     password: str = ""
+    totp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +163,14 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
     if new.role not in CASE_ROLES and not new.login:
         raise _refuse("管理员须有登录名", "an administrator needs a login")
     try:
-        id_number = id_number_of(new.id_number)
+        id_number, phone = id_number_of(new.id_number), phone_of(new.phone) if new.phone else ""
     except ValueError as error:
-        raise _refuse(str(error), str(error)) from None
+        raise _refuse(*str(error).split(" / ")) from None
     key = services.vault.lookup("id", id_number)
     await _exclusive(connection, key, new.role)
     account_id, totp, password = uuid4(), "", ""
     if new.login:
-        totp, password = pyotp.random_base32(), new.password or secrets.token_urlsafe(12)
+        totp, password = new.totp or pyotp.random_base32(), new.password or secrets.token_urlsafe(12)
     try:
         await connection.execute(
             "INSERT INTO account (id, unit_id, name, role, login, id_key, phone_key, password, totp, totp_step,"
@@ -180,7 +181,7 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
             new.role,
             new.login or None,
             key,
-            services.vault.lookup("phone", new.phone) if new.phone else None,
+            services.vault.lookup("phone", phone) if phone else None,
             people.hash_password(password) if password else None,
             people.seal_totp(services, account_id, totp) if totp else None,
         )

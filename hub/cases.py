@@ -17,6 +17,7 @@ from hub.models.fields import CATEGORIES, Stamp
 
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+PAIR = ("victim", "respondent")
 FIND = """
 SELECT
  (SELECT array_agg(k.key || uuid_send(p.person_id)) FROM party_key k JOIN party p ON p.id = k.party_id
@@ -33,6 +34,10 @@ LEFT JOIN LATERAL (
                WHERE v.key = ANY($3::bytea[]) AND v.role = 'victim'
                  AND r.key = ANY($4::bytea[]) AND r.role = 'respondent')
     AND status = 'open' AND sealed_by IS NULL AND NOT party_keys && $5::bytea[]
+    AND COALESCE((SELECT bool_or(o.key = ANY($6::bytea[])) FROM party_key o WHERE o.case_id = cases.id
+                  AND o.role = 'victim' AND o.kind = 'id' AND cardinality($6::bytea[]) > 0), TRUE)
+    AND COALESCE((SELECT bool_or(o.key = ANY($7::bytea[])) FROM party_key o WHERE o.case_id = cases.id
+                  AND o.role = 'respondent' AND o.kind = 'id' AND cardinality($7::bytea[]) > 0), TRUE)
   ORDER BY opened_at LIMIT 1) c ON TRUE
 """
 
@@ -45,10 +50,14 @@ def number(region_code: str, at: datetime) -> str:
 async def find(
     connection: Connection, vault: keys.Vault, filing: Filing, key_hash: bytes, own: tuple[bytes, ...]
 ) -> tuple[Target | None, Any]:
-    """The open case with the same victim and respondent, never one in conflict with the caller."""
+    """The open case with the same victim and respondent, never one in conflict with the caller.
+
+    Phone with name counts only while no id number contradicts it: two people may share a name and a phone.
+    """
     victims, respondents = matching(filing.parties, "victim"), matching(filing.parties, "respondent")
     known = [k for p in filing.parties for n, k in p.keys.items() if n in ("id", "phone_name")]
-    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own))
+    ids = [[p.keys["id"] for p in filing.parties if p.role == role and "id" in p.keys] for role in PAIR]
+    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own), *ids)
     persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
     if row["id"] is None:
         return None, (row, persons)

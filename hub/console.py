@@ -1,15 +1,17 @@
 """What the commands share: running a verb against the database, and printing for people or machines."""
 
 import asyncio
+import csv
 import json
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from hub import keys, settings
+from hub import keyfile, settings
 from hub.db import FAILED, Weakened
 from hub.embedded import EmbeddedFailed
 from hub.errors import HubError
@@ -20,7 +22,7 @@ from hub.runtime import with_database, with_key
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
-STARTING = (keys.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, *FAILED)
+STARTING = (keyfile.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, *FAILED)
 """What keeps a command from starting; the text says what to do."""
 
 
@@ -46,6 +48,36 @@ def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
 def fail(text: str) -> NoReturn:
     err.print(text, style="red", markup=False)
     raise typer.Exit(1)
+
+
+def done(text: str, as_json: bool, **facts: Any) -> None:
+    """What a command did: a sentence for a person, the facts for a machine."""
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, default=str))
+    else:
+        out.print(text)
+
+
+def rows_of(path: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file (UTF-8) that must have these columns."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            known = reader.fieldnames or ()
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        fail(f"无法读取 {path}：须为 UTF-8 的 CSV。Cannot read it as CSV in UTF-8: {type(error).__name__}")
+    if missing := [name for name in columns if name not in known]:
+        fail(f"{path} 缺少列 columns are missing: {', '.join(missing)}")
+    return [{name: row[name] or "" for name in known} for row in rows]
+
+
+def json_of(path: Path) -> Any:
+    """The content of a JSON file (UTF-8)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fail(f"无法读取 {path}：须为 UTF-8 的 JSON。Cannot read it as JSON: {type(error).__name__}")
 
 
 def show(rows: list[dict[str, Any]], as_json: bool) -> None:

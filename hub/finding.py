@@ -29,14 +29,17 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    region: Annotated[str, Field(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位")] | None = None
-    status: Status | None = None
-    risk: RiskLevel | None = None
-    updated_since: Moment | None = Field(None, description="此后有本单位可见的变化 visibly changed since")
+    region: (
+        Annotated[str, Field(pattern="^[1-9][0-9]{1,11}$", description="区划代码，2至12位 region code, 2 to 12 digits")]
+        | None
+    ) = None
+    status: Status | None = Field(None, description="状态 status")
+    risk: RiskLevel | None = Field(None, description="风险等级 risk level")
+    updated_since: Moment | None = Field(None, description="此后有所见变动 changed since, as you can see")
     kind: Annotated[str, Field(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")] | None = None
-    mine: bool = Field(False, description="本单位参与处置的 the unit is involved")
-    limit: int = Field(50, ge=1, le=1000)
-    cursor: str = Field("", max_length=500)
+    mine: bool = Field(False, description="仅本单位参与处置的 only those your unit is involved in")
+    limit: int = Field(50, ge=1, le=1000, description="每页条数 items a page")
+    cursor: str = Field("", max_length=500, description="上页的 next the last page's next")
 
 
 async def list_cases(gate: Gate, filters: Filters) -> bytes:

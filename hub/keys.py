@@ -10,8 +10,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
-import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -30,10 +28,6 @@ NONCE = 12
 BODY = 1 + NONCE
 """Where the ciphertext begins: after the suite's mark and the nonce."""
 CACHED_KEYS = 20_000
-
-
-class KeyRefused(RuntimeError):
-    """The key file is missing, too open, a demo key, or of an unknown form."""
 
 
 class NotLogged(RuntimeError):
@@ -182,7 +176,7 @@ class Vault:
 
     def __init__(self, raw: dict[str, Any], suite: str = "aes", source: Path | None = None) -> None:
         self.suite, self._source = suite, source
-        self._masters = _sealers(raw, suite)
+        self._masters = sealers(raw, suite)
         self.key_id: str = raw["masters"][0]["id"]
         self._lookup = base64.b64decode(raw["lookup"])
         self._pseudonym = base64.b64decode(raw["pseudonym"])
@@ -213,7 +207,7 @@ class Vault:
     def _master(self, key_id: str) -> Sealer:
         """A master key; one that a rotation added since this process began is read from the file."""
         if key_id not in self._masters and self._source is not None:
-            self._masters = _sealers(json.loads(self._source.read_text()), self.suite)
+            self._masters = sealers(json.loads(self._source.read_text()), self.suite)
         return self._masters[key_id]
 
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
@@ -272,56 +266,5 @@ def thumbprint(jwk: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(digest.finalize()).rstrip(b"=").decode()
 
 
-def create(path: Path, *, demo: bool) -> None:
-    """Write a new key file of mode 0600; an existing one is never replaced."""
-    raw = {
-        "format": 1,
-        "demo": demo,
-        "masters": [_new_master()],
-        "signing": new_signing_key(),
-        **{name: base64.b64encode(os.urandom(32)).decode() for name in ("lookup", "pseudonym", "log", "misc")},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, raw, os.O_EXCL)
-
-
-def rotate(path: Path) -> str:
-    """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
-    raw = json.loads(path.read_text())
-    raw["masters"].insert(0, _new_master())
-    temporary = path.with_suffix(".new")
-    _write(temporary, raw, os.O_TRUNC)
-    temporary.replace(path)
-    return str(raw["masters"][0]["id"])
-
-
-def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
-    """Read the key file; refuses one that others can read, and a demo key outside a demo."""
-    if suite not in SUITES:
-        raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
-    if not path.exists():
-        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
-    raw = json.loads(path.read_text())
-    if raw.get("format") != 1:
-        raise KeyRefused(f"主密钥文件格式未知 / unknown key file format: {path}")
-    if raw["demo"] and not demo:
-        raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
-    return Vault(raw, suite, path)
-
-
-def _sealers(raw: dict[str, Any], suite: str) -> dict[str, Sealer]:
+def sealers(raw: dict[str, Any], suite: str) -> dict[str, Sealer]:
     return {m["id"]: Sealer(suite, base64.b64decode(m["key"])) for m in raw["masters"]}
-
-
-def _new_master() -> dict[str, str]:
-    return {"id": secrets.token_hex(4), "key": base64.b64encode(os.urandom(32)).decode()}
-
-
-def _write(path: Path, raw: dict[str, Any], flag: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(raw, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())

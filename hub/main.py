@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub import __version__, keys, settings
+from hub import __version__, keyfile, settings
 from hub.api import audit, bodies, cases, meta, problems, records, reports, tokens
 from hub.api.auth import Tokens
 from hub.api.deps import CallerRoute, GateRoute
@@ -40,7 +40,7 @@ HEADERS = [
 
 async def open_services(config: settings.Settings) -> Services:
     """Everything a process needs, connected and checked; the committer is started by the caller."""
-    vault = keys.load(config.key_file, demo=config.demo, suite=config.suite)
+    vault = keyfile.load(config.key_file, demo=config.demo, suite=config.suite)
     policy = Policy.load(config.policy)
     database = await Database(config.database_url, config.pool_size).connect()
     directory = Directory(database)
@@ -164,7 +164,7 @@ def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
     purposes = {"enum": [purpose.value for purpose in Purpose]}
     named: list[tuple[str, str, bool, dict[str, Any]]]
     named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False, {})]
-    named += [("Purpose-Of-Use", "访问目的", True, purposes)] if purposeful else []
+    named += [("Purpose-Of-Use", "访问目的 why you ask", True, purposes)] if purposeful else []
     return [
         {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"} | more}
         for n, d, r, more in named

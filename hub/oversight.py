@@ -20,9 +20,9 @@ class LogFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    who: str = Field("", max_length=64, description="账号或客户端编号")
-    unit: str = Field("", max_length=64, description="单位代码")
-    case: str = Field("", max_length=40, description="个案编号或其在日志中的代号")
+    who: str = Field("", max_length=64, description="账号或客户端编号 account or client id")
+    unit: str = Field("", max_length=64, description="单位代码 unit code")
+    case: str = Field("", max_length=40, description="个案编号或其在日志中的代号 case id, or its reference in the log")
     since: Moment | None = None
     until: Moment | None = None
     act: Act | None = None
@@ -39,8 +39,9 @@ COLUMNS = (
 
 
 async def entries(gate: Gate, filters: LogFilters) -> bytes:
-    """Entries, newest first. The look is logged before the answer leaves."""
-    if gate.subject.role != "auditor":
+    """Entries, newest first, for an auditor who logged in here with a second factor: no agency's system can vouch
+    for one. The look is logged before the answer leaves."""
+    if gate.subject.role != "auditor" or not gate.subject.session:
         await gate.refuse(Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log."))
     where, args = _where(gate, filters)
     sql = (

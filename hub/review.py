@@ -1,16 +1,18 @@
 """`hub policy ...` and `hub keys ...`: review the rules, explain a case, look after the master key."""
 
 import csv
+import json
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from hub import admin, keys, settings
-from hub.console import Json, err, fail, out, show, with_services
+from hub import admin, keyfile, settings
+from hub.console import Json, done, err, fail, show, with_services
 from hub.people import ACCOUNT, subject_of
 from hub.policies import matrix
 from hub.policies.decide import Policy
@@ -19,40 +21,83 @@ from hub.policies.rules import PolicyRefused
 from hub.policies.services import Services
 from hub.policies.subject import Purpose
 
-policy = typer.Typer(no_args_is_help=True, help="共享规则 the sharing policy")
-key_commands = typer.Typer(no_args_is_help=True, help="主密钥 the master key")
+policy = typer.Typer(
+    no_args_is_help=True,
+    help="共享规则：检查、看效果、解释。The sharing policy: check it, see its effect, explain a case. docs/policy.md",
+)
+key_commands = typer.Typer(
+    no_args_is_help=True,
+    help="主密钥文件；丢失则数据永久不可读。The master key file: without it nothing can be read, ever.",
+)
+
+
+class Format(StrEnum):
+    """How the matrix is printed."""
+
+    csv = "csv"
+    compact = "compact"
 
 
 @policy.command("check")
-def policy_check(path: Annotated[Path | None, typer.Argument()] = None) -> None:
-    """检查规则文件，列出每个问题。Check a policy file; nothing is changed."""
+def policy_check(
+    path: Annotated[
+        Path | None, typer.Argument(help="规则文件，默认现行规则。A policy file; by default that in force.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """检查规则文件，列出每个问题，不改动任何东西。Check a policy file; lists every problem, changes nothing.
+
+    例 Example: hub policy check copy.csv
+    """
     try:
         loaded = Policy.load(path or settings.current().policy)
     except PolicyRefused as refused:
-        for problem in refused.problems:
+        if as_json:
+            done("", True, good=False, problems=list(refused.problems))
+        for problem in refused.problems if not as_json else ():
             err.print(problem, style="red", markup=False)
         raise typer.Exit(1) from None
-    out.print(f"规则可用。Good: {len(loaded.rules.rows)} rules, version {loaded.version[:16]}")
+    rules, version = len(loaded.rules.rows), loaded.version
+    done(f"规则可用。Good: {rules} rules, version {version[:16]}", as_json, good=True, rules=rules, version=version)
 
 
 @policy.command("matrix")
 def policy_matrix(
-    format: Annotated[str, typer.Option(help="csv 每类一行；compact 每组事实一行，C M . 为明、遮、不开。")] = "compact",
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="csv：每类一行。compact：每组事实一行，C M . 为明、遮、不开。csv: one line a category; compact: one a "
+            "set of facts, C clear, M masked, . withheld, what is wholly withheld left out."
+        ),
+    ] = Format.compact,
+    as_json: Json = False,
 ) -> None:
-    """打印全部规则的效果。Print what the whole policy does, for review."""
+    """打印全部规则的效果，供审阅。Print what the whole policy does, for review.
+
+    例 Example: HUB_POLICY=$PWD/copy.csv hub policy matrix | diff - tests/policies/matrix.csv
+    """
     loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(matrix.COLUMNS if format == "csv" else ("unit_type", "role", "purpose", "facts", "outcomes"))
-    writer.writerows(matrix.rows(loaded) if format == "csv" else matrix.compact(loaded))
+    full = format is Format.csv
+    columns = matrix.COLUMNS if full else ("unit_type", "role", "purpose", "facts", "outcomes")
+    rows = matrix.rows(loaded) if full else matrix.compact(loaded)
+    if as_json:
+        typer.echo("[" + ",\n".join(json.dumps(dict(zip(columns, row, strict=True))) for row in rows) + "]")
+        return
+    writer.writerow(columns)
+    writer.writerows(rows)
 
 
 @policy.command("explain")
 def policy_explain(
     account: Annotated[UUID, typer.Option(help="账号编号。Account id (hub accounts list).")],
     case: Annotated[UUID, typer.Option(help="个案编号。Case id.")],
-    purpose: Purpose = Purpose.case_handling,
+    purpose: Annotated[Purpose, typer.Option(help="所陈述的目的。The purpose stated.")] = Purpose.case_handling,
     as_json: Json = False,
 ) -> None:
-    """说明某账号对某个案各类数据看到什么、为什么。Outcome, layer and rule for each category; itself logged."""
+    """说明某账号对某个案各类数据看到什么、为什么。Outcome, layer and rule for each category.
+
+    不打开任何数据，本身记入日志。Opens nothing, and is itself an entry of the access log.
+    """
 
     async def work(services: Services) -> list[dict[str, Any]]:
         row = await services.database.fetchrow(ACCOUNT + " a.id = $1", account)
@@ -66,19 +111,26 @@ def policy_explain(
 
 
 @key_commands.command("create")
-def keys_create() -> None:
-    """生成主密钥文件（0600），不覆盖已有。Make the master key file; keep a copy where the database is not."""
+def keys_create(as_json: Json = False) -> None:
+    """生成主密钥文件（0600），不覆盖已有。Make the master key file; an existing one is left alone.
+
+    另存一份于数据库备份之外。Keep a sealed copy where the database's backups are not.
+    """
     path = settings.current().key_file
     try:
-        keys.create(path, demo=settings.current().demo)
+        keyfile.create(path, demo=settings.current().demo)
     except FileExistsError:
         fail(f"已存在，未改动。It exists and was left alone: {path}")
-    out.print(f"已生成 {path}。Created.")
+    done(f"已生成 {path}。Created.", as_json, created=path)
 
 
 @key_commands.command("rotate")
-def keys_rotate() -> None:
-    """换主密钥并重包各案密钥；字段不动。Rotate the master key; only case keys are re-wrapped. Restart servers after."""
-    keys.rotate(settings.current().key_file)
+def keys_rotate(as_json: Json = False) -> None:
+    """换主密钥并重包各案密钥；字段不动，服务不停。Rotate the master key; only case keys are re-wrapped.
+
+    运行中的进程会从文件读到新密钥；重启后才用它包新案。Running processes read the new key from the file; they wrap
+    new cases with it after a restart.
+    """
+    keyfile.rotate(settings.current().key_file)
     count = with_services(admin.rotate_keys)
-    out.print(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.")
+    done(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.", as_json, rewrapped=count)

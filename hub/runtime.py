@@ -3,19 +3,17 @@
 import atexit
 from dataclasses import replace
 
-from hub import keys, migrations
+from hub import keyfile, migrations
 from hub.embedded import Embedded, open_embedded
 from hub.settings import Settings
 
 _started: list[Embedded] = []
 
 
-def with_database(config: Settings, *, migrate: bool = False) -> Settings:
+def with_database(config: Settings) -> Settings:
     """Settings whose database answers. The embedded one is started when needed, and stopped at exit by
     the process that started it; its schema is kept up to date."""
     if config.database_url:
-        if migrate:
-            migrations.upgrade(config.owner_url or config.database_url)
         return config
     embedded = open_embedded(config.data / "pg", config.pg_bin).start()
     if embedded.process is not None:
@@ -33,5 +31,5 @@ def _stop_all() -> None:
 def with_key(config: Settings) -> Settings:
     """Make the demo's key file when there is none; elsewhere an operator makes it with `hub keys create`."""
     if config.demo and not config.key_file.exists():
-        keys.create(config.key_file, demo=True)
+        keyfile.create(config.key_file, demo=True)
     return config

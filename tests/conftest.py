@@ -18,7 +18,7 @@ import shutil  # noqa: E402
 import pytest  # noqa: E402
 import uvicorn  # noqa: E402
 
-from hub import keys, migrations, settings  # noqa: E402
+from hub import keyfile, migrations, settings  # noqa: E402
 from hub.embedded import Embedded, open_embedded  # noqa: E402
 from hub.main import create_app, open_services  # noqa: E402
 from hub.policies.services import Services  # noqa: E402
@@ -38,7 +38,7 @@ def embedded() -> Iterator[Embedded]:
 @pytest.fixture(scope="session")
 def config(embedded: Embedded) -> settings.Settings:
     made = replace(settings.current(), database_url=embedded.app_url, owner_url=embedded.owner_url, data=_HOME)
-    keys.create(made.key_file, demo=True)
+    keyfile.create(made.key_file, demo=True)
     return made
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hub import admin, keys, migrations
+from hub import admin, keyfile, keys, migrations
 from hub.embedded import Embedded
 from hub.models.fields import INDEX
 from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
@@ -33,7 +33,7 @@ async def own(config: Settings, embedded: Embedded, tmp_path: Path) -> AsyncIter
     name = f"hub_{uuid.uuid4().hex[:8]}"
     embedded.create_database(name)
     await asyncio.to_thread(migrations.upgrade, embedded.url("hub_owner", name))
-    keys.create(tmp_path / "master.key", demo=True)
+    keyfile.create(tmp_path / "master.key", demo=True)
     urls = {"database_url": embedded.url("hub_app", name), "owner_url": embedded.url("hub_owner", name)}
     yield replace(config, data=tmp_path, **urls)
 
@@ -59,8 +59,8 @@ def test_sm4_gcm_is_rfc_8998() -> None:
 def test_a_suite_seals(tmp_path: Path, suite: str) -> None:
     """Every changed bit, short text, other place, other key and other suite is refused; the right one opens."""
     path = tmp_path / "k"
-    keys.create(path, demo=True)
-    vault, other = (keys.load(path, demo=True, suite=s) for s in (suite, "sm" if suite == "aes" else "aes"))
+    keyfile.create(path, demo=True)
+    vault, other = (keyfile.load(path, demo=True, suite=s) for s in (suite, "sm" if suite == "aes" else "aes"))
     sealed = vault.misc.seal("内容".encode(), b"place")
     assert vault.misc.open(sealed, b"place") == "内容".encode()
     assert sealed != vault.misc.seal("内容".encode(), b"place") and sealed[0] == (1 if suite == "aes" else 2)
@@ -118,7 +118,7 @@ async def test_rotation_rewraps_only(own: Settings) -> None:
         await police.post(f"/v1/records/{made[0]['id']}/attachments", content=PNG)
         before, people = await snapshot(world), world.people
     old = json.loads(own.key_file.read_text())["masters"][0]["id"]
-    new = keys.rotate(own.key_file)
+    new = keyfile.rotate(own.key_file)
     assert new != old and stat.S_IMODE(own.key_file.stat().st_mode) == 0o600
     async with serving(own, free_port(), people) as world:
         police = await world.agency("police")
@@ -133,7 +133,7 @@ async def test_rotation_rewraps_only(own: Settings) -> None:
     raw = json.loads(own.key_file.read_text())
     raw["masters"] = raw["masters"][:1]
     own.key_file.write_text(json.dumps(raw))
-    forgetful = keys.load(own.key_file, demo=True)
+    forgetful = keyfile.load(own.key_file, demo=True)
     with pytest.raises(KeyError):  # the control: without rotation the old key is needed
         forgetful.case_key(*before["keys"][0])
     async with serving(own, free_port(), people) as world:
@@ -174,27 +174,27 @@ async def test_moved_ciphertext_does_not_open(world: World) -> None:
 def test_key_files(tmp_path: Path) -> None:
     """0600 and never replaced; refused: missing, readable by others, demo outside a demo, unknown form or suite."""
     path = tmp_path / "deep" / "master.key"
-    keys.create(path, demo=True)
+    keyfile.create(path, demo=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     kept = path.read_bytes()
     with pytest.raises(FileExistsError):
-        keys.create(path, demo=False)
-    assert path.read_bytes() == kept and keys.load(path, demo=True)
+        keyfile.create(path, demo=False)
+    assert path.read_bytes() == kept and keyfile.load(path, demo=True)
     for mode in (0o640, 0o604, 0o644, 0o660, 0o610, 0o601):
         path.chmod(mode)
-        with pytest.raises(keys.KeyRefused, match="0600"):
-            keys.load(path, demo=True)
+        with pytest.raises(keyfile.KeyRefused, match="0600"):
+            keyfile.load(path, demo=True)
     path.chmod(0o600)
     refused: list[tuple[Path, bool, str]] = [(path, False, "aes"), (tmp_path / "x", True, "aes"), (path, True, "des")]
     for tried, demo, suite in refused:
-        with pytest.raises(keys.KeyRefused):
-            keys.load(tried, demo=demo, suite=suite)
+        with pytest.raises(keyfile.KeyRefused):
+            keyfile.load(tried, demo=demo, suite=suite)
     path.write_text(json.dumps(json.loads(kept) | {"format": 2}))
-    with pytest.raises(keys.KeyRefused):
-        keys.load(path, demo=True)
+    with pytest.raises(keyfile.KeyRefused):
+        keyfile.load(path, demo=True)
     production = tmp_path / "production.key"
-    keys.create(production, demo=False)
-    assert keys.load(production, demo=False).key_id
+    keyfile.create(production, demo=False)
+    assert keyfile.load(production, demo=False).key_id
     raw = json.loads(production.read_text())
     material = [raw["masters"][0]["key"], *(raw[name] for name in ("lookup", "pseudonym", "log", "misc"))]
     assert len({base64.b64decode(m) for m in material}) == 5 and all(len(base64.b64decode(m)) == 32 for m in material)

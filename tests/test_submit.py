@@ -134,6 +134,19 @@ async def test_joining(world: World) -> None:
     assert case not in found and len(set(found)) == len(found)
 
 
+async def test_an_id_number_outweighs_name_and_phone(world: World) -> None:
+    """Phone with name joins while no id number contradicts it, on either side; else somebody else's case opens up."""
+    police, parties = await world.agency("police"), pair()
+    first = (await police.filed("police_call", call(parties)))["case_id"]
+    for role in ("victim", "respondent"):
+        other = parties | {f"{role}_id_number": pair()[f"{role}_id_number"]}
+        assert (await police.filed("police_call", call(other)))["case_id"] != first, role
+        silent = {k: v for k, v in parties.items() if k != f"{role}_id_number"}
+        assert (await police.filed("police_call", call(silent)))["case_id"] == first, role
+    moved = parties | {"victim_phone": pair()["victim_phone"]}
+    assert (await police.filed("police_call", call(moved)))["case_id"] == first
+
+
 async def test_sealed_closed_and_conflict_are_not_joined(world: World) -> None:
     """A record on the same pair opens another case; the answers do not differ but in their ids."""
     police, court = await world.agency("police"), await world.agency("court")

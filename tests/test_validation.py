@@ -191,7 +191,7 @@ async def test_order_of_times(world: World) -> None:
         assert answer.status_code == 422 and "早于" in answer.text
     skipping = {"handling": "x", "dispatched_at": instant(10), "reported_at": instant(20)}
     assert (await police.submit("police_dispatch", skipping)).status_code == 422
-    ruling = {"ruled_at": instant(), "result": "issued", "valid_from": "2024-03-01"}
+    ruling = {"ruled_at": "2024-02-20T10:00:00+08:00", "result": "issued", "valid_from": "2024-03-01"}
     for until, status in (("2024-03-01", 201), ("2024-02-29", 422)):
         answer = await court.submit("order_ruling", ruling | {"valid_until": until} | pair())
         assert answer.status_code == status, answer.text

@@ -40,13 +40,13 @@ async def search(request: Asked) -> Response:
 
 @router.get("/{case_id}/records")
 async def list_records(case_id: UUID, request: Asked, kind: Kind | None = None) -> Response:
-    """个案的记录。"""
+    """个案的记录。The records of a case, as far as granted."""
     return json_response(await casework.list_records(request.gate, case_id, kind or ""))
 
 
 @router.get("/{case_id}/records/{record_id}")
 async def read_record(case_id: UUID, record_id: UUID, request: Asked) -> Response:
-    """个案中的一份记录。"""
+    """个案中的一份记录。One record of a case."""
     body, tag = await casework.read_record(request.gate, record_id, case_id)
     return json_response(body, ETag=tag)
 

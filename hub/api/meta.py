@@ -13,7 +13,7 @@ router = APIRouter(tags=["系统 system"])
 
 @router.get("/healthz")
 async def healthz() -> Response:
-    """进程存活。"""
+    """进程存活。The process lives."""
     return json_response(b'{"status":"ok"}')
 
 

@@ -3,6 +3,7 @@
 A refusal after authentication is an access: if nobody logged it yet, it is logged before the document leaves.
 """
 
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from hub.errors import BadRequest, HubError, Invalid, NotFound, TooLarge, Unavai
 from hub.policies.gate import Gate
 
 log = structlog.get_logger("hub")
+RULES = ("time_order", "where", "reason", "red_flag")
+"""Rules of the nouns across several fields; their texts hold both languages."""
 _ZH = {
     "missing": "缺少必填项",
     "extra_forbidden": "不认识的字段",
@@ -58,6 +61,11 @@ def wants_english(request: Request) -> bool:
     return best["en"] > best["zh"]
 
 
+def _title(error: HubError) -> str:
+    """NotFound -> Not found."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: " " + found[0].lower(), type(error).__name__)
+
+
 def document(request: Request, error: HubError) -> Response:
     """The problem document of an error."""
     english = wants_english(request)
@@ -67,7 +75,7 @@ def document(request: Request, error: HubError) -> Response:
         extra["errors"] = [{"pointer": e["pointer"], "detail": e["en" if english else "zh"]} for e in items]
     body = {
         "type": f"urn:lianhu:problem:{error.code}",
-        "title": type(error).__name__ if english else error.zh,
+        "title": _title(error) if english else error.zh,
         "status": error.status,
         "detail": error.en if english else error.zh,
         "code": error.code,
@@ -87,7 +95,7 @@ def invalid(errors: Any) -> Invalid:
     for error in errors[:50]:
         where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
         zh, en = _ZH.get(error["type"], ""), str(error["msg"])
-        if error["type"] in ("value_error", "time_order", "where"):
+        if error["type"] in ("value_error", *RULES):
             text = en.removeprefix("Value error, ")
             zh, _, en = text.partition(" / ")
         elif "Input should be" in en and error["type"] in ("enum", "literal_error"):

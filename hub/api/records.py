@@ -98,7 +98,7 @@ async def attach(
     request: Asked,
     file_name: Annotated[str, Header(max_length=600, description="文件名，百分号编码 percent-encoded")] = "file",
 ) -> Response:
-    """上传附件，至多20MB，流式封存。"""
+    """上传附件，至多20MB，流式封存。Attach to your own record: pictures, sound, film, PDF, at most 20 MB."""
     await check_length(request, request.gate.services.settings.upload_limit)
     made = await attachments.store(request.gate, record_id, attachments.clean_name(file_name), request.stream())
     return json_response(orjson.dumps(made.shown()), 201, Location=f"/v1/attachments/{made.id}")
@@ -113,7 +113,7 @@ async def check_length(request: Request, limit: int) -> None:
 
 @router.get("/records/{record_id}/attachments")
 async def list_attachments(record_id: UUID, request: Asked) -> Response:
-    """记录的附件。"""
+    """记录的附件。The attachments of a record; none when their category is not clear to you."""
     files = await attachments.listing(request.gate, record_id)
     return json_response(orjson.dumps({"items": [file.shown() for file in files]}))
 

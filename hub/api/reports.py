@@ -15,7 +15,7 @@ from hub.policies.gate import Gate
 from hub.policies.services import Services
 
 router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
-Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位")]
+Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位 receipt, 16 digits")]
 Secret = Annotated[str | None, Header(max_length=40, description="第二口令 second secret")]
 
 
@@ -48,7 +48,7 @@ async def read_report(code: Code, request: Request, services: ServicesDep, recei
 async def add_text(
     code: Code, request: Request, services: ServicesDep, intake: IntakeDep, receipt_secret: Secret = None
 ) -> Response:
-    """补充说明，须有第二口令。"""
+    """补充说明，须有第二口令。Add text later; needs the second secret."""
     gate = await _holder(services, request, code, receipt_secret or "-")
     fields, _ = await parse(request, ADDITION)
     return json_response(orjson.dumps({"id": str(await intake.add(gate.subject, fields))}), 201)
@@ -65,7 +65,7 @@ async def add_text(
     },
 )
 async def add_photo(code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None) -> Response:
-    """补充照片、录音，须有第二口令。"""
+    """补充照片、录音，须有第二口令。Add a photo or a recording later; needs the second secret."""
     gate = await _holder(services, request, code, receipt_secret or "-")
     await check_length(request, services.settings.upload_limit)
     assert gate.subject.unit_id is not None

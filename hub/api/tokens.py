@@ -79,7 +79,7 @@ async def open_session(services: ServicesDep, body: Login) -> Response:
 
 
 async def close_session(request: Asked) -> Response:
-    """退出登录。"""
+    """退出登录。Log out: this session ends."""
     gate = request.gate
     draft = gate.draft(Act.login)
     draft.body["ended"] = True

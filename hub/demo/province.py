@@ -6,10 +6,12 @@ Everybody here is invented: id numbers carry the unassigned area code 990000 (GB
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+import pyotp
 
 from hub import admin, keys
 from hub.models.values import DEMO_AREA, check_digit
@@ -152,33 +154,49 @@ def accounts_of(found: list[Place]) -> list[admin.NewAccount]:
     return made
 
 
+def write_once(path: Path, text: str) -> None:
+    """A file of mode 0600 that is there whole or not at all."""
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(text)
+    part.replace(path)
+
+
 def client_key(folder: Path, place: Place) -> str:
     """The private key of a unit's system, made on first use, mode 0600."""
     path = folder / f"{place.code}.pem"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        path.write_text(keys.new_signing_key())
+        write_once(path, keys.new_signing_key())
     return path.read_text()
 
 
+def _logins(path: Path, new: list[admin.NewAccount]) -> list[admin.NewAccount]:
+    """The accounts, each login with a TOTP secret that is on disk before the account is made."""
+    if not path.exists():
+        made = [
+            {"login": n.login, "role": n.role, "unit": n.unit, "password": n.password, "totp": pyotp.random_base32()}
+            for n in new
+            if n.login
+        ]
+        write_once(path, json.dumps(made, ensure_ascii=False, indent=1))
+    secrets = {login["login"]: login["totp"] for login in json.loads(path.read_text())}
+    return [replace(n, totp=secrets[n.login]) if n.login else n for n in new]
+
+
 async def build(services: Services, folder: Path) -> None:
-    """Load regions, units, accounts and clients unless they are there."""
-    found = places(load_cases())
-    if not services.directory.regions:
+    """Load regions, units, accounts and clients, whichever are not there: a build that was cut off goes on."""
+    found, known = places(load_cases()), services.directory
+    if not known.regions:
         await admin.import_regions(services)
-    if services.directory.units:
-        return
-    await admin.add_units(services, units_of(services, found))
-    new = accounts_of(found)
-    made = await admin.add_accounts(services, new)
-    logins = [
-        {"login": n.login, "role": n.role, "unit": n.unit, "password": m.password, "totp": m.totp}
-        for n, m in zip(new, made, strict=True)
-        if n.login
-    ]
-    (folder / "accounts.json").write_text(json.dumps(logins, ensure_ascii=False, indent=1))
-    (folder / "accounts.json").chmod(0o600)
+    if units := [unit for unit in units_of(services, found) if unit.code not in known.codes]:
+        await admin.add_units(services, units)
+    rows = await services.database.fetch("SELECT unit_id, name FROM account")
+    there = {(row["unit_id"], row["name"]) for row in rows}
+    new = _logins(folder / "accounts.json", accounts_of(found))
+    await admin.add_accounts(services, [n for n in new if (known.codes[n.unit].id, n.name) not in there])
+    clients = {row["id"] for row in await services.database.fetch("SELECT id FROM client")}
     for place in found:
-        jwk = keys.public_jwk(client_key(folder / "clients", place))
-        await admin.add_client(services, place.code, place.code, {"keys": [jwk]}, "cases:read records:write")
+        if place.code not in clients:
+            jwk = keys.public_jwk(client_key(folder / "clients", place))
+            await admin.add_client(services, place.code, place.code, {"keys": [jwk]}, "cases:read records:write")

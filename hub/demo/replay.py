@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from hub.api.auth import sign
-from hub.demo.province import TYPES, Place, client_key, load_cases, people_of
+from hub.demo.province import TYPES, Place, client_key, load_cases, people_of, write_once
 from hub.keys import public_jwk
 from hub.models.catalogue import KINDS
 
@@ -140,7 +140,7 @@ class Replay:
         if answer.status_code != 201:
             raise ReplayFailed(f"{case['id']} report: {answer.status_code} {answer.text}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(answer.json(), ensure_ascii=False))
+        write_once(path, json.dumps(answer.json(), ensure_ascii=False))
 
 
 def _units(value: Any, region: str) -> Any:

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import Evidence, Penalty, Stage
+from hub.models.codes import Stage
 from hub.models.fields import Category, Pii, Stamp, governed, required
+from hub.models.legal_codes import AdmonitionEvidence, Penalty
 from hub.models.party import PartiesPart
 from hub.models.values import Day, Instant, PastDay, Short, Text, UnitCode
 
@@ -34,6 +35,7 @@ class Criticism(PartiesPart, RecordFields):
         ("given_on", "notified_committee_at"),
         ("given_on", "notified_federation_at"),
         ("given_on", "notified_centre_at"),
+        ("given_on", "first_visit_due"),
     ),
 )
 class Admonition(PartiesPart, RecordFields):
@@ -42,7 +44,7 @@ class Admonition(PartiesPart, RecordFields):
     letter_number: Short | None = governed(C.measures, "文号")
     given_on: PastDay = required(C.measures, "告诫日期")
     facts: Text = required(C.facts, "事实（时间、地点、方式）")
-    evidence_basis: list[Evidence] | None = governed(C.evidence, "证据", max_length=11)
+    evidence_basis: list[AdmonitionEvidence] | None = governed(C.evidence, "证据", max_length=10)
     respondent_admits: bool | None = governed(C.evidence, "加害人是否承认")
     legal_basis: Short | None = governed(C.evidence, "法律依据")
     letter_text: Text | None = governed(C.evidence, "告诫书正文")
@@ -60,9 +62,10 @@ class Admonition(PartiesPart, RecordFields):
     notified_centre_at: Instant | None = governed(C.measures, "通知综治中心时间")
     notified_units: list[UnitCode] | None = governed(C.routine, "通知单位", sets=Stamp.named, max_length=50)
     first_visit_due: Day | None = governed(C.measures, "首次查访期限")
+    visit_plan: Text | None = governed(C.visit, "查访计划")
 
 
-@kind("penalty", "处罚与强制措施", stage=Stage.handling)
+@kind("penalty", "处罚与强制措施", stage=Stage.handling, order=(("imposed_on", "ends_on"),))
 class PenaltyRecord(PartiesPart, RecordFields):
     """Detention, fine, bail, no-contact order: what was imposed, by whom, until when."""
 

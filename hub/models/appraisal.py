@@ -1,8 +1,8 @@
 """Injury appraisal (伤情鉴定): 公通字〔2005〕98号 art. 18-19; two experts at least."""
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import InjuryGrade
 from hub.models.fields import Category, Pii, governed, required
+from hub.models.legal_codes import InjuryGrade
 from hub.models.party import PartiesPart
 from hub.models.values import Instant, PastDay, Short, Text
 
@@ -25,6 +25,6 @@ class Appraisal(PartiesPart, RecordFields):
     findings: Text | None = governed(C.medical, "检验所见")
     grade: InjuryGrade | None = governed(C.medical, "鉴定意见", pii=Pii.code)
     opinion: Text | None = governed(C.medical, "鉴定说明")
-    experts: list[Short] | None = governed(C.internal, "鉴定人", max_length=10)
+    experts: list[Short] | None = governed(C.internal, "鉴定人（两名以上）", min_length=2, max_length=10)
     concluded_on: PastDay | None = governed(C.medical, "文书日期")
     parties_told_on: PastDay | None = governed(C.medical, "告知双方日期")

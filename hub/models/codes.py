@@ -24,6 +24,16 @@ class Sex(Code):
     unknown = "unknown", "未说明"
 
 
+class Document(Code):
+    """Proof of identity other than the citizen id number, which has its own field."""
+
+    passport = "passport", "护照"
+    mainland_permit = "mainland_permit", "港澳台居民来往内地（大陆）通行证"
+    residence_permit = "residence_permit", "港澳台居民居住证或外国人永久居留证"
+    birth_certificate = "birth_certificate", "出生医学证明"
+    other = "other", "其他"
+
+
 class Relation(Code):
     """Respondent to victim; Anti-DV Law art. 2 and 37 (people living together are treated alike)."""
 
@@ -80,49 +90,6 @@ class Violence(Code):
     stalking = "stalking", "跟踪骚扰"
 
 
-class Evidence(Code):
-    """The eleven evidence types of SPC provisions 2022 art. 6."""
-
-    party_statement = "party_statement", "当事人陈述"
-    police_paper = "police_paper", "公安机关出具的告诫书、行政处罚决定书等"
-    call_record = "call_record", "接警记录、出警记录、报警回执"
-    respondent_pledge = "respondent_pledge", "悔过书、保证书"
-    recording = "recording", "音视频资料"
-    messages = "messages", "电话录音、短信、即时通信、邮件"
-    medical_record = "medical_record", "诊疗记录"
-    complaint_record = "complaint_record", "向单位、居（村）委会、妇联、民政的投诉求助记录"
-    child_testimony = "child_testimony", "未成年子女陈述或证言"
-    appraisal = "appraisal", "伤情鉴定意见"
-    other = "other", "其他证据"
-
-
-class Measure(Code):
-    """Anti-DV Law art. 29; SPC provisions 2022 art. 10."""
-
-    no_violence = "no_violence", "禁止实施家庭暴力"
-    no_contact = "no_contact", "禁止骚扰、跟踪、接触"
-    no_harassing_calls = "no_harassing_calls", "禁止以电话、短信等方式骚扰"
-    stay_away = "stay_away", "禁止进入指定场所一定范围"
-    move_out = "move_out", "责令迁出住所"
-    no_lookup = "no_lookup", "禁止查询受害人及子女户籍、学校、住址、收入信息"
-    other = "other", "其他必要措施"
-
-
-class OrderResult(Code):
-    issued = "issued", "签发"
-    partly = "partly", "部分支持"
-    rejected = "rejected", "驳回"
-    withdrawn = "withdrawn", "撤回"
-
-
-class OrderChange(Code):
-    none = "none", "无"
-    extended = "extended", "延长"
-    varied = "varied", "变更"
-    revoked = "revoked", "撤销"
-    reconsidered = "reconsidered", "复议"
-
-
 class Urgency(Code):
     """Referral slip of the multi-agency handbook."""
 
@@ -145,29 +112,6 @@ class Need(Code):
     other = "other", "其他"
 
 
-class InjuryGrade(Code):
-    none = "none", "未达轻微伤"
-    slight = "slight", "轻微伤"
-    minor_2 = "minor_2", "轻伤二级"
-    minor_1 = "minor_1", "轻伤一级"
-    serious_2 = "serious_2", "重伤二级"
-    serious_1 = "serious_1", "重伤一级"
-
-
-class ReportCircumstance(Code):
-    """The nine circumstances of the 2020 mandatory-report opinion (高检发〔2020〕9号) art. 4, in brief."""
-
-    sexual_injury = "sexual_injury", "隐私部位损伤"
-    sexual_abuse_signs = "sexual_abuse_signs", "疑似性侵、怀孕或流产"
-    multiple_injuries = "multiple_injuries", "多处损伤、营养不良或意识不清"
-    abnormal_death = "abnormal_death", "非正常死亡或重伤"
-    lost_abandoned = "lost_abandoned", "失踪、被遗弃或监护缺失"
-    trafficked = "trafficked", "来源不明、疑似被拐卖"
-    organised_begging = "organised_begging", "被组织乞讨"
-    organised_crime = "organised_crime", "被组织从事违法活动"
-    other_harm = "other_harm", "其他严重侵害"
-
-
 class Channel(Code):
     phone = "phone", "电话"
     visit = "visit", "来访"
@@ -184,6 +128,24 @@ class CallKind(Code):
     alarm = "110", "110 报警"
     traffic = "122", "122 交通"
     hotline = "12345", "12345 转办"
+
+
+class CallStatus(Code):
+    """Where a call stands."""
+
+    received = "received", "已接警"
+    dispatched = "dispatched", "已派警"
+    arrived = "arrived", "已到达"
+    reported = "reported", "已反馈"
+    closed = "closed", "已办结"
+
+
+class FeedbackKind(Code):
+    """Reason of a feedback slip (反馈单)."""
+
+    feedback = "feedback", "反馈"
+    returned = "returned", "退回"
+    follow_up = "follow_up", "回访"
 
 
 class Satisfaction(Code):
@@ -214,6 +176,16 @@ class Voucher(Code):
     none = "none", "无"
 
 
+class RoomZone(Code):
+    """Separation by sex and age: 民发〔2015〕189号."""
+
+    women = "women", "女性区"
+    men = "men", "男性区"
+    mother_child = "mother_child", "母子区"
+    minors = "minors", "未成年人区"
+    elderly = "elderly", "老年区"
+
+
 class LeaveReason(Code):
     home = "home", "回家"
     relatives = "relatives", "亲友接走"
@@ -231,27 +203,6 @@ class Service(Code):
     employment = "employment", "就业帮扶"
     guidance = "guidance", "家庭教育指导"
     other = "other", "其他"
-
-
-class Penalty(Code):
-    admonished = "admonished", "训诫"
-    fine = "fine", "罚款"
-    judicial_detention = "judicial_detention", "司法拘留"
-    administrative_detention = "administrative_detention", "行政拘留"
-    criminal_detention = "criminal_detention", "刑事拘留"
-    arrest = "arrest", "逮捕"
-    bail = "bail", "取保候审"
-    no_contact_order = "no_contact_order", "禁止接触令"
-    other = "other", "其他"
-
-
-class ProsecutionStep(Code):
-    supervise_filing = "supervise_filing", "立案监督"
-    review_arrest = "review_arrest", "审查逮捕"
-    prosecute = "prosecute", "提起公诉"
-    not_prosecute = "not_prosecute", "不起诉"
-    suggestion = "suggestion", "检察建议"
-    protest = "protest", "抗诉"
 
 
 class CaseOutcome(Code):

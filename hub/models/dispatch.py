@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import CallKind, Channel, Satisfaction, Stage, Violence
+from hub.models.codes import CallKind, CallStatus, Channel, FeedbackKind, Satisfaction, Stage, Violence
 from hub.models.fields import Category, Pii, Stamp, governed, required
 from hub.models.party import PartiesPart, ReporterPart
 from hub.models.values import Instant, Phone, RegionCode, Short, Text
@@ -21,6 +21,7 @@ class PoliceCall(PartiesPart, ReporterPart, RecordFields):
     linked_call_number: Short | None = governed(C.internal, "关联接警单")
     region: RegionCode | None = governed(C.routine, "行政区划", sets=Stamp.region)
     call_taker: Short | None = governed(C.internal, "接警员", pii=Pii.name)
+    receiving_unit: Short | None = governed(C.internal, "接警单位")
     call_kind: CallKind | None = governed(C.internal, "接警类型")
     channel: Channel | None = governed(C.reporter, "报警方式")
     called_at: Instant = required(C.routine, "报警时间")
@@ -32,7 +33,10 @@ class PoliceCall(PartiesPart, ReporterPart, RecordFields):
     content: Text = required(C.facts, "报警内容")
     violence: list[Violence] | None = governed(C.facts, "暴力形式", max_length=7)
     category_code: Short | None = governed(C.internal, "警情类别")
+    subcategory_code: Short | None = governed(C.internal, "警情细类")
     level: Annotated[int, Limits(ge=1, le=4)] | None = governed(C.internal, "警情级别")
+    jurisdiction_unit: Short | None = governed(C.internal, "管辖单位")
+    call_status: CallStatus | None = governed(C.internal, "接警单状态")
     confidential: bool | None = governed(C.reporter, "是否保密")
     ongoing: bool | None = governed(C.facts, "是否正在发生")
     weapon: Short | None = governed(C.facts, "器械")
@@ -60,6 +64,9 @@ class PoliceDispatch(PartiesPart, RecordFields):
     accepted_at: Instant | None = governed(C.routine, "接受时间")
     arrived_at: Instant | None = governed(C.routine, "到达时间")
     reported_at: Instant | None = governed(C.routine, "反馈时间")
+    reporting_unit: Short | None = governed(C.internal, "反馈单位")
+    reporting_officer: Short | None = governed(C.internal, "反馈人", pii=Pii.name)
+    feedback_kind: FeedbackKind | None = governed(C.internal, "反馈类别")
     scene: Text | None = governed(C.facts, "现场情况")
     history: Text | None = governed(C.facts, "既往家暴情况")
     injuries: Text | None = governed(C.medical, "伤情")

@@ -7,8 +7,8 @@ from sqlalchemy import Column, DateTime, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import Evidence
 from hub.models.fields import Category, Pii, governed, required
+from hub.models.legal_codes import Consent, Evidence
 from hub.models.values import Instant, Short, Text
 
 C = Category
@@ -26,6 +26,7 @@ class EvidenceHead(RecordFields):
     original_hash: Short | None = governed(C.evidence, "原件散列值")
     original_holder: Short | None = governed(C.evidence, "原件保管")
     custody: list[Short] | None = governed(C.evidence, "流转记录", max_length=50)
+    consent: Consent | None = governed(C.evidence, "取得依据种类", pii=Pii.code)
     consent_basis: Short | None = governed(C.evidence, "取得依据")
     description: Text | None = governed(C.evidence, "说明")
 

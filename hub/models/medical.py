@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from hub.models.base import Governed, RecordFields, kind
-from hub.models.codes import ReportCircumstance, Sex, Stage
+from hub.models.codes import Sex, Stage
 from hub.models.fields import Category, Pii, Retention, Stamp, governed, required
+from hub.models.legal_codes import ReportCircumstance
 from hub.models.party import PartiesPart, ReporterPart
 from hub.models.values import IdNumber, Instant, Phone, RegionCode, Short, Text
 

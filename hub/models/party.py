@@ -10,7 +10,7 @@ from sqlalchemy import Column, DateTime, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import Governed
-from hub.models.codes import Relation, Sex
+from hub.models.codes import Document, Relation, Sex
 from hub.models.fields import Category, Pii, governed
 from hub.models.values import IdNumber, PastDay, Phone, Short, Text
 
@@ -22,6 +22,8 @@ class VictimPart(Governed):
     victim_id_number: IdNumber | None = governed(
         C.victim, "受害人身份证号", pii=Pii.id_number, lookup="victim.id_number"
     )
+    victim_document: Document | None = governed(C.victim, "受害人其他证件种类", pii=Pii.code)
+    victim_document_number: Short | None = governed(C.victim, "受害人其他证件号码")
     victim_birth_date: PastDay | None = governed(C.victim, "受害人出生日期", pii=Pii.date, lookup="victim.birth_date")
     victim_sex: Sex | None = governed(C.victim, "受害人性别", pii=Pii.code)
     victim_ethnicity: Short | None = governed(C.victim, "受害人民族")
@@ -32,6 +34,7 @@ class VictimPart(Governed):
     victim_safe_times: Text | None = governed(C.contact, "可安全联系的时间")
     victim_safe_ways: Text | None = governed(C.contact, "可安全联系的方式")
     victim_address: Short | None = governed(C.whereabouts, "受害人现住址")
+    victim_registered_address: Short | None = governed(C.whereabouts, "受害人户籍地址")
     victim_workplace: Short | None = governed(C.whereabouts, "受害人工作单位")
     victim_school: Short | None = governed(C.whereabouts, "受害人就读学校")
 
@@ -41,15 +44,22 @@ class RespondentPart(Governed):
     respondent_id_number: IdNumber | None = governed(
         C.respondent, "加害人身份证号", pii=Pii.id_number, lookup="respondent.id_number"
     )
+    respondent_document: Document | None = governed(C.respondent, "加害人其他证件种类", pii=Pii.code)
+    respondent_document_number: Short | None = governed(C.respondent, "加害人其他证件号码")
     respondent_birth_date: PastDay | None = governed(
         C.respondent, "加害人出生日期", pii=Pii.date, lookup="respondent.birth_date"
     )
     respondent_sex: Sex | None = governed(C.respondent, "加害人性别", pii=Pii.code)
+    respondent_ethnicity: Short | None = governed(C.respondent, "加害人民族")
+    respondent_marital_status: Short | None = governed(C.respondent, "加害人婚姻状况")
+    respondent_education: Short | None = governed(C.respondent, "加害人文化程度")
     respondent_phone: Phone | None = governed(C.respondent, "加害人电话", pii=Pii.phone, lookup="respondent.phone")
     respondent_address: Short | None = governed(C.respondent, "加害人住址")
+    respondent_registered_address: Short | None = governed(C.respondent, "加害人户籍地址")
     respondent_workplace: Short | None = governed(C.respondent, "加害人工作单位")
     respondent_occupation: Short | None = governed(C.respondent, "加害人职业")
     respondent_state_employee: bool | None = governed(C.respondent, "加害人是否国家工作人员")
+    respondent_key_person: bool | None = governed(C.respondent, "加害人是否重点人员")
     relation: Relation | None = governed(C.respondent, "加害人与受害人关系", pii=Pii.code)
 
 
@@ -72,6 +82,8 @@ class ChildrenPart(Governed):
 
 class ReporterPart(Governed):
     reporter_name: Short | None = governed(C.reporter, "报案人姓名", pii=Pii.name, lookup="reporter.name")
+    reporter_sex: Sex | None = governed(C.reporter, "报案人性别", pii=Pii.code)
+    reporter_birth_date: PastDay | None = governed(C.reporter, "报案人出生日期", pii=Pii.date)
     reporter_phone: Phone | None = governed(C.reporter, "报案人电话", pii=Pii.phone, lookup="reporter.phone")
     reporter_id_number: IdNumber | None = governed(
         C.reporter, "报案人身份证号", pii=Pii.id_number, lookup="reporter.id_number"

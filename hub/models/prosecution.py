@@ -1,8 +1,8 @@
 """Procuratorate and criminal trial: filing supervision, support of suit, prosecution, judgment, sealing."""
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import ProsecutionStep
 from hub.models.fields import Category, Stamp, governed, required
+from hub.models.legal_codes import ProsecutionStep
 from hub.models.party import PartiesPart
 from hub.models.values import Day, PastDay, Short, Text
 
@@ -42,7 +42,7 @@ class Prosecution(PartiesPart, RecordFields):
     child_care: Text | None = governed(C.minor, "涉未成年人安排")
 
 
-@kind("judgment", "裁判")
+@kind("judgment", "裁判", order=(("decided_on", "ends_on"),))
 class Judgment(PartiesPart, RecordFields):
     """Criminal, divorce, custody or guardianship judgment."""
 

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import Channel, Evidence, Measure, OrderChange, OrderResult, Penalty, Stage
+from hub.models.codes import Channel, Stage
 from hub.models.fields import Category, Pii, Stamp, governed, required
+from hub.models.legal_codes import Evidence, Measure, OrderChange, OrderResult, Penalty, Proxy, ProxyGround
 from hub.models.party import PartiesPart
 from hub.models.values import Day, Due, Instant, PastDay, Short, Text, UnitCode
 
@@ -19,7 +20,9 @@ class OrderApplication(PartiesPart, RecordFields):
 
     applied_at: Instant = required(C.judicial, "申请时间")
     proxy_name: Short | None = governed(C.judicial, "代为申请人", pii=Pii.name)
+    proxy: Proxy | None = governed(C.judicial, "代为申请主体", pii=Pii.code)
     proxy_capacity: Short | None = governed(C.judicial, "代为申请人身份")
+    proxy_ground: ProxyGround | None = governed(C.judicial, "代为申请情形", pii=Pii.code)
     proxy_reason: Text | None = governed(C.judicial, "代为申请原因")
     channel: Channel | None = governed(C.judicial, "申请方式")
     court: Short | None = governed(C.judicial, "申请法院")
@@ -33,7 +36,7 @@ class OrderApplication(PartiesPart, RecordFields):
     "order_ruling",
     "人身安全保护令裁定",
     stage=Stage.protected,
-    order=(("accepted_at", "ruled_at"), ("valid_from", "valid_until")),
+    order=(("accepted_at", "ruled_at", "valid_until"), ("valid_from", "valid_until"), ("ruled_at", "reconsidered_on")),
 )
 class OrderRuling(PartiesPart, RecordFields):
     """72 hours from acceptance, 24 when urgent (art. 28); at most six months (art. 30)."""
@@ -50,6 +53,9 @@ class OrderRuling(PartiesPart, RecordFields):
     valid_until: Day | None = governed(C.measures, "有效期止")
     change: OrderChange | None = governed(C.measures, "变更、延长、撤销")
     reconsideration: Text | None = governed(C.judicial, "复议")
+    reconsideration_by: Short | None = governed(C.judicial, "复议申请人")
+    reconsidered_on: PastDay | None = governed(C.judicial, "复议日期")
+    reconsideration_result: Short | None = governed(C.judicial, "复议结果")
     reasons: Text | None = governed(C.judicial, "裁定理由")
     found_facts: Text | None = governed(C.facts, "认定事实")
 
@@ -71,7 +77,7 @@ class OrderService(PartiesPart, RecordFields):
     "order_breach",
     "违反保护令",
     stage=Stage.protected,
-    order=(("breached_at", "found_at"), ("breached_at", "sanctioned_on")),
+    order=(("breached_at", "found_at", "next_check_at"), ("breached_at", "sanctioned_on")),
 )
 class OrderBreach(PartiesPart, RecordFields):
     """A finding sent to the court, or the court's sanction (art. 34)."""

@@ -3,9 +3,11 @@
 A machine score never decides alone (PIPL art. 24): the assessor states the level and the reasons.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field as Limits
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from hub.models.base import RecordFields, kind
 from hub.models.codes import RiskLevel
@@ -37,3 +39,10 @@ class RiskAssessment(PartiesPart, RecordFields):
     risk_level: RiskLevel = required(C.routine, "风险等级", pii=Pii.code, sets=Stamp.risk_level)
     reasons: Text | None = governed(C.risk, "理由")
     assessor: Short | None = governed(C.internal, "评估人", pii=Pii.name)
+    signed: bool | None = governed(C.risk, "受害人签名")
+
+    @model_validator(mode="after")
+    def _a_red_flag_is_high(self) -> Self:
+        if (self.suffocation or self.other_lethal_act) and self.risk_level not in (None, RiskLevel.high):
+            raise PydanticCustomError("red_flag", "有红旗项的，风险等级应为高 / a red flag means high")
+        return self

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from hub.models.base import RecordFields, kind
-from hub.models.codes import LeaveReason, Need, RiskLevel, ShelterSource, Voucher
+from hub.models.codes import LeaveReason, Need, RiskLevel, RoomZone, ShelterSource, Voucher
 from hub.models.fields import Category, Pii, Stamp, governed, required
 from hub.models.party import PartiesPart
 from hub.models.values import Day, Instant, Short, Text
@@ -16,7 +16,7 @@ from hub.models.values import Day, Instant, Short, Text
 C = Category
 
 
-@kind("shelter_stay", "庇护入站登记", order=(("admitted_at", "left_at"),))
+@kind("shelter_stay", "庇护入站登记", order=(("admitted_at", "left_at"), ("admitted_at", "planned_leave")))
 class ShelterStay(PartiesPart, RecordFields):
     source: ShelterSource | None = governed(C.support, "来源")
     voucher: Voucher | None = governed(C.support, "凭证")
@@ -33,8 +33,12 @@ class ShelterStay(PartiesPart, RecordFields):
     shelter_name: Short | None = governed(C.refuge, "庇护场所")
     shelter_address: Short | None = governed(C.refuge, "庇护地址")
     room: Short | None = governed(C.refuge, "房间")
+    room_zone: RoomZone | None = governed(C.refuge, "房间分区", pii=Pii.code)
     interviews: Text | None = governed(C.support, "探访与会谈")
+    consultations: list[Short] | None = governed(C.internal, "查阅记录", max_length=50)
+    leave_application: Text | None = governed(C.support, "离站申请")
     leave_reason: LeaveReason | None = governed(C.support, "离开原因")
     handed_to: Short | None = governed(C.minor, "未成年人移交对象", pii=Pii.name)
     handover_proof: Text | None = governed(C.minor, "移交证明及确认单位")
+    handover_confirmed_by: Short | None = governed(C.minor, "移交确认人")
     victim_moved_out: bool | None = governed(C.internal, "受害人已搬离", sets=Stamp.relocated)

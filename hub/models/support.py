@@ -8,7 +8,7 @@ from hub.models.base import RecordFields, kind
 from hub.models.codes import Channel, Service, Stage, Violence
 from hub.models.fields import Category, Pii, Stamp, governed, required
 from hub.models.party import PartiesPart
-from hub.models.values import Instant, PastDay, RegionCode, Short, Text
+from hub.models.values import Instant, PastDay, Phone, RegionCode, Short, Text
 
 C = Category
 
@@ -20,11 +20,14 @@ class FederationComplaint(PartiesPart, RecordFields):
     region: RegionCode | None = governed(C.routine, "发生地", sets=Stamp.region)
     complainant: Short | None = governed(C.reporter, "信访人", pii=Pii.name)
     complainant_relation: Short | None = governed(C.reporter, "信访人与受害人关系")
+    complainant_phone: Phone | None = governed(C.reporter, "信访人电话", pii=Pii.phone, lookup="reporter.phone")
+    complainant_address: Short | None = governed(C.reporter, "信访人住址")
     handled_administratively: bool | None = governed(C.facts, "是否经行政处理")
     litigated: bool | None = governed(C.facts, "是否诉讼")
     violence: list[Violence] | None = governed(C.facts, "暴力形式", max_length=7)
     violence_at: Short | None = governed(C.facts, "暴力时间与地点")
     cause: Text | None = governed(C.facts, "起因")
+    consequence: Text | None = governed(C.facts, "后果")
     narrative: Text = required(C.facts, "情况")
     earlier_help: Text | None = governed(C.support, "以前的求助")
     wish: Text | None = governed(C.support, "求助意愿")

@@ -20,6 +20,7 @@ class Screening(PartiesPart, RecordFields):
     screened_at: Instant = required(C.visit, "排查时间")
     household_number: Short | None = governed(C.internal, "家庭编号")
     region: RegionCode | None = governed(C.routine, "区划", sets=Stamp.region)
+    address: Short | None = governed(C.whereabouts, "住址")
     clue_source: Short | None = governed(C.reporter, "线索来源")
     contradiction: Short | None = governed(C.facts, "矛盾类型")
     hints: Text | None = governed(C.facts, "迹象")
@@ -28,7 +29,7 @@ class Screening(PartiesPart, RecordFields):
     escalated_to: Short | None = governed(C.internal, "上报单位")
 
 
-@kind("visit", "查访回访", stage=Stage.following_up)
+@kind("visit", "查访回访", stage=Stage.following_up, order=(("visited_at", "next_due"),))
 class Visit(PartiesPart, RecordFields):
     """First within 7 days of delivery, then every 3 months; separately and safely."""
 
@@ -53,5 +54,6 @@ class Visit(PartiesPart, RecordFields):
     advice: Text | None = governed(C.visit, "告知与建议")
     satisfaction: Satisfaction | None = governed(C.visit, "满意度")
     breach_reported_to: Short | None = governed(C.visit, "违反情况已报")
+    signed: bool | None = governed(C.visit, "签名")
     next_due: Day | None = governed(C.visit, "下次走访")
     victim_moved_out: bool | None = governed(C.internal, "受害人已搬离", sets=Stamp.relocated)

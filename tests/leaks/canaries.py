@@ -63,7 +63,7 @@ def _value(prop: dict[str, Any], defs: dict[str, Any], day: date) -> Any:
     if kind == "object":
         return {name: _value(inner, defs, day) for name, inner in prop["properties"].items()}
     if kind == "array":
-        return [_value(prop["items"], defs, day)]
+        return [_value(prop["items"], defs, day) for _ in range(prop.get("minItems", 1))]
     if kind in ("integer", "number"):
         return max(prop.get("minimum", 0), min(prop.get("maximum", 7), 7))
     return True if kind == "boolean" else _string(prop, day)

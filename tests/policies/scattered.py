@@ -43,7 +43,7 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "risk_level": chance.choice(("unknown", "low", "high")),
         "region_code": chance.choice((HOME, HOME, AWAY, "370102")) + chance.choice(("000000", "001000", "001002")),
         "opened_at": now - timedelta(days=chance.randint(0, 900)),
-        "touched": [to_micros(now)] * len(CATEGORIES),
+        "touched": [clock.to_micros(now)] * len(CATEGORIES),
         "handler_id": handler.id,
         "handler_path": handler.path,
         "handler_area": handler.area,

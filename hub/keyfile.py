@@ -1,0 +1,66 @@
+"""The master key file: made once, mode 0600, never replaced; rotation puts a new key in front of the old ones."""
+
+import base64
+import json
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any
+
+from hub.keys import SUITES, Vault, new_signing_key
+
+
+class KeyRefused(RuntimeError):
+    """The key file is missing, too open, a demo key, or of an unknown form."""
+
+
+def create(path: Path, *, demo: bool) -> None:
+    """Write a new key file of mode 0600; an existing one is never replaced."""
+    raw = {
+        "format": 1,
+        "demo": demo,
+        "masters": [_new_master()],
+        "signing": new_signing_key(),
+        **{name: base64.b64encode(os.urandom(32)).decode() for name in ("lookup", "pseudonym", "log", "misc")},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, raw, os.O_EXCL)
+
+
+def rotate(path: Path) -> str:
+    """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
+    raw = json.loads(path.read_text())
+    raw["masters"].insert(0, _new_master())
+    temporary = path.with_suffix(".new")
+    _write(temporary, raw, os.O_TRUNC)
+    temporary.replace(path)
+    return str(raw["masters"][0]["id"])
+
+
+def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
+    """Read the key file; refuses one that others can read, and a demo key outside a demo."""
+    if suite not in SUITES:
+        raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
+    if not path.exists():
+        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
+    raw = json.loads(path.read_text())
+    if raw.get("format") != 1:
+        raise KeyRefused(f"主密钥文件格式未知 / unknown key file format: {path}")
+    if raw["demo"] and not demo:
+        raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
+    return Vault(raw, suite, path)
+
+
+def _new_master() -> dict[str, str]:
+    return {"id": secrets.token_hex(4), "key": base64.b64encode(os.urandom(32)).decode()}
+
+
+def _write(path: Path, raw: dict[str, Any], flag: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(raw, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,161 @@
+"""The `hub` command: help that teaches in both languages, JSON on request, and errors a person can act on."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from hub import keys
+from hub.cli import app
+from hub.settings import ROOT, Settings
+from tests.world import HOME, World, someone
+
+CHINESE, ENGLISH = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{3}")
+
+
+def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, *names, name)
+        else:
+            yield " ".join((*names, name)), command
+
+
+COMMANDS = dict(commands(get_command(app)))
+PROMISED = {"demo", "serve", "worker", "migrate", "check", "policy matrix", "policy check", "policy explain"}
+PROMISED |= {
+    f"{n} {v}" for n in ("accounts", "units", "clients", "regions") for v in ("add", "list", "disable", "import")
+}
+
+
+def test_every_promised_command_is_there() -> None:
+    assert COMMANDS.keys() >= PROMISED
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches(name: str) -> None:
+    """What it does, and every argument and option, in both languages or in the words one has to type; and --json."""
+    command = COMMANDS[name]
+    assert CHINESE.search(command.help) and ENGLISH.search(command.help)
+    for parameter in command.params:
+        assert parameter.help, (name, parameter.name)
+    assert "--json" in [option for parameter in command.params for option in parameter.opts]
+
+
+def run(config: Settings, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    given = {"HUB_DATABASE_URL": config.database_url, "HUB_KEY_FILE": str(config.key_file)} | env
+    return subprocess.run(
+        [sys.executable, "-m", "hub.cli", *arguments],
+        cwd=ROOT,
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def answered(config: Settings, *arguments: str) -> Any:
+    done = run(config, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return orjson.loads(done.stdout)
+
+
+def listed(config: Settings, noun: str, **wanted: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = answered(config, noun, "list")
+    (row,) = [r for r in rows if r | wanted == r]
+    return row
+
+
+def sheet(path: Path, *rows: dict[str, str]) -> str:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(path)
+
+
+def test_units_and_regions(world: World, config: Settings, tmp_path: Path) -> None:
+    """Added and imported, listed, disabled: by the machine's form throughout."""
+    village = f"{HOME}009009"
+    assert answered(config, "regions", "add", village, "某村", "--level", "community") == {"added": village}
+    row = {"code": f"{HOME}009010", "name": "邻村", "level": "community", "parent": village}
+    assert answered(config, "regions", "import", sheet(tmp_path / "r.csv", row)) == {"imported": 1}
+    assert answered(config, "regions", "disable", village) == {"disabled": village}
+    assert listed(config, "regions", code=village)["disabled_at"]
+    assert answered(config, "units", "add", "cli-court", "某法院", "--type", "court", "--region", HOME)
+    more = {"code": "cli-school", "name": "某校", "type": "school", "region": HOME, "latitude": "29.4"}
+    assert answered(config, "units", "import", sheet(tmp_path / "u.csv", more)) == {"imported": 1}
+    assert listed(config, "units", code="cli-school")["type"] == "school"
+    assert answered(config, "units", "disable", "cli-school") == {"disabled": "cli-school"}
+    assert answered(config, "check")["good"] and answered(config, "policy", "check")["rules"] > 700
+
+
+def test_accounts_and_clients(world: World, config: Settings, tmp_path: Path) -> None:
+    number, unit = someone()["id_number"], f"{HOME}-court"
+    (made,) = answered(config, "accounts", "add", unit, "li", "caseworker", "--id-number", number, "--login", "li")
+    assert made["totp"] and made["password"]
+    assert number not in run(config, "accounts", "list").stdout
+    new = {"unit": unit, "name": "wu", "role": "intake", "id_number": someone()["id_number"]}
+    assert answered(config, "accounts", "import", sheet(tmp_path / "a.csv", new))[0]["name"] == "wu"
+    assert answered(config, "accounts", "disable", "li") == {"disabled": "li"}
+    assert listed(config, "accounts", login="li")["disabled_at"]
+    jwks = {"keys": [keys.public_jwk(keys.new_signing_key())]}
+    (tmp_path / "k.json").write_bytes(orjson.dumps(jwks))
+    (tmp_path / "c.json").write_bytes(orjson.dumps([{"id": "cli-2", "unit": unit, "jwks": jwks}]))
+    added = answered(config, "clients", "add", "cli-1", unit, "--jwks", str(tmp_path / "k.json"))
+    assert added == {"registered": ["cli-1"]}
+    assert answered(config, "clients", "import", str(tmp_path / "c.json")) == {"registered": ["cli-2"]}
+    assert answered(config, "clients", "disable", "cli-2") == {"disabled": "cli-2"}
+    assert listed(config, "clients", id="cli-1")["disabled_at"] is None
+
+
+WRONG = [
+    ("units", "import", "{dir}/none.csv"),
+    ("regions", "import", "{dir}/k.json"),
+    ("accounts", "import", "{dir}/k.json"),
+    ("clients", "import", "{dir}/bad.json"),
+    ("clients", "import", "{dir}/k.json"),
+    ("clients", "add", "x", f"{HOME}-court", "--jwks", "{dir}/bad.json"),
+    ("clients", "add", "x", f"{HOME}-court", "--jwks", "{dir}/list.json"),
+    ("units", "add", "x y", "某", "--type", "court", "--region", HOME),
+    ("units", "add", "x", "某", "--type", "library", "--region", HOME),
+    ("units", "add", "x", "某", "--type", "court", "--region", "999999"),
+    ("accounts", "add", f"{HOME}-court", "a", "judge", "--id-number", "990000199106022049"),
+    ("accounts", "add", f"{HOME}-court", "a", "intake", "--id-number", "990000199106022048"),
+    ("accounts", "add", f"{HOME}-court", "a", "intake", "--id-number", "990000199106022049", "--phone", "12"),
+    ("accounts", "disable", "nobody"),
+    ("policy", "check", "{dir}/none.csv"),
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_errors_say_what_to_do(world: World, config: Settings, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Exit code 1, a sentence in Chinese and English, no traceback, no value that was sent."""
+    (tmp_path / "k.json").write_text('{"keys": []}')
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "bad.json").write_text("nope")
+    done = run(config, *(a.format(dir=tmp_path) for a in arguments))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert CHINESE.search(done.stderr) or "none.csv" in done.stderr
+    assert ENGLISH.search(done.stderr) and "19910602" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["HUB_DATABASE_URL", "HUB_OWNER_DATABASE_URL"])
+def test_no_database_is_said_in_a_sentence(config: Settings, name: str) -> None:
+    gone = {name: "postgresql://nobody:x@127.0.0.1:1/hub"}
+    done = run(config, *(("check",) if name == "HUB_DATABASE_URL" else ("migrate",)), **gone)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_the_application_s_role_may_not_migrate(config: Settings) -> None:
+    done = run(config, "migrate", HUB_OWNER_DATABASE_URL="")
+    assert done.returncode == 1 and "HUB_OWNER_DATABASE_URL" in done.stderr
