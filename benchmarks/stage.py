@@ -18,6 +18,8 @@ from hub.main import open_services
 from hub.settings import Settings
 
 HOME = settings.ROOT / ".hub" / "bench"
+TUNED = {"shared_buffers": "1GB", "max_wal_size": "8GB", "autovacuum": "off"}
+"""As on a server of this size; without autovacuum, whose turns would fall to whichever side happens to run."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,9 @@ def prepare(cases: int, entries: int) -> Stage:
     """Start PostgreSQL and fill the databases of this size unless they are there."""
     os.environ["HUB_DEMO"] = "1"
     settings.current.cache_clear()
-    embedded = open_embedded(HOME / "pg", settings.current().pg_bin).start()
+    embedded = open_embedded(HOME / "pg", settings.current().pg_bin)
+    embedded.settings |= TUNED
+    embedded.start()
     name = f"bench_{cases}_{entries}"
     data = HOME / name
     data.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,6 @@ PLANS = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    "enable_material": "off",
-    "enable_sort": "off",
     "max_parallel_workers_per_gather": "0",
 }
 """Every statement is planned once a connection (the facts cost 0.4 ms to plan and 0.1 ms to run), and every one is

@@ -18,7 +18,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DATABASE = "hub"
@@ -91,6 +91,7 @@ class Embedded:
 
     home: Path
     bin: Path
+    settings: dict[str, str] = field(default_factory=lambda: dict(_SETTINGS))
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -179,7 +180,7 @@ class Embedded:
             raise EmbeddedFailed(done.stderr.decode(errors="replace").strip())
 
     def _launch(self, user: pwd.struct_passwd | None) -> None:
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in _SETTINGS.items()]
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
         self.socket.mkdir(exist_ok=True, mode=0o700)
         if user is not None:
             os.chown(self.socket, user.pw_uid, user.pw_gid)

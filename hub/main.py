@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import __version__, keyfile, settings
@@ -47,6 +48,26 @@ async def open_services(config: settings.Settings) -> Services:
     await directory.refresh()
     committer = Committer(database, vault, config.log_timeout)
     return Services(config, database, vault, committer, directory, policy)
+
+
+class Fixed(BaseRoute):
+    """Routes whose path has no parameter, found at once: a kind of record has one each, tried one by one else."""
+
+    def __init__(self, routes: list[BaseRoute]) -> None:
+        self.by_path: dict[str, list[Route]] = {}
+        for route in routes:
+            if isinstance(route, Route) and "{" not in route.path:
+                self.by_path.setdefault(route.path, []).append(route)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        for route in self.by_path.get(scope["path"], ()):
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                return match, {**child, "route": route}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["route"].handle(scope, receive, send)
 
 
 class Shell:
@@ -125,7 +146,8 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="联护 Lianhu", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     # A router that is included is matched twice a request, and asks each time whether its routes have changed.
-    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.router.routes += [Fixed(routes), *routes]
     problems.install(app)
     app.add_middleware(Shell, limit=config.body_limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

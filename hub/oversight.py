@@ -1,5 +1,6 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -117,18 +118,6 @@ def _uuid(text: str) -> UUID:
 def _shown(gate: Gate, row: Any) -> bytes:
     """Head from the columns, body opened; a body whose case key is gone stays closed and says so."""
     vault, unit = gate.services.vault, gate.services.directory.units.get(row["unit_id"])
-    head = {
-        "at": row["at"],
-        "act": row["act"],
-        "purpose": row["purpose"],
-        "outcome": row["outcome"],
-        "status": row["status"],
-        "actor": str(row["actor"]),
-        "unit": unit.code if unit else None,
-        "cases": [str(ref) for ref in row["case_refs"]],
-        "chain": str(row["w"]),
-        "n": row["n"],
-    }
     key = vault.log
     if row["case_id"] is not None:
         key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
@@ -136,4 +125,19 @@ def _shown(gate: Gate, row: Any) -> bytes:
         body = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
     except keys.SealBroken:
         body = b"null"
-    return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1] + b',"body":' + body + b"}"
+    return b'{%b,"at":%b,"status":%d,"actor":"%b","unit":%b,"cases":[%b],"chain":"%b","n":%d,"body":%b}' % (
+        _words(row["act"], row["purpose"], row["outcome"]),
+        orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
+        row["status"],
+        str(row["actor"]).encode(),
+        orjson.dumps(unit.code if unit else None),
+        ",".join(f'"{ref}"' for ref in row["case_refs"]).encode(),
+        str(row["w"]).encode(),
+        row["n"],
+        body,
+    )
+
+
+@lru_cache
+def _words(act: str, purpose: str, outcome: str) -> bytes:
+    return orjson.dumps({"act": act, "purpose": purpose, "outcome": outcome})[1:-1]

@@ -23,11 +23,12 @@ class Case(SQLModel, table=True):
         Index("cases_township", "township", text("opened_at DESC"), text("id DESC")),
         Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
         Index("cases_opened", text("opened_at DESC"), text("id DESC")),
+        Index("cases_ref", "ref", unique=True, postgresql_include=["id", "key_wrapped", "key_id"]),
         Index("cases_intake", "duty_unit_id", postgresql_where=text("intake_open")),
     )
 
     id: UUID = Field(primary_key=True)
-    ref: UUID = Field(unique=True, description="keyed pseudonym used by the access log")
+    ref: UUID = Field(description="keyed pseudonym used by the access log")
     number: str = Field(unique=True)
     status: str = Status.open.value
     stage: str = Stage.received.value
