@@ -34,7 +34,7 @@ CLIENTS = (f"{sample.DISTRICT}-police", f"{sample.OTHER}-police")
 ACTORS = 2_000
 CHUNK = 2_000
 ENTRIES_CHUNK = 20_000
-ORDER = ("household", "cases", "record", "change", "party", "party_key", "access_log")
+ORDER = ("household", "cases", "record", "change", "party_key", "access_log")
 """Tables in the order that foreign keys allow."""
 
 
@@ -169,11 +169,9 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
 def _parties(rows: Rows, filing: Filing, case_id: UUID) -> None:
     assert conflict_keys(filing.parties)
     for party in filing.parties:
-        party_id = uuid4()
-        row = {"id": party_id, "case_id": case_id, "role": party.role, "person_id": uuid4()}
-        rows.tables["party"].append(row | {"unit_id": filing.unit_id, "at": filing.at})
+        person = uuid4()
         for kind, key in party.keys.items():
-            found = {"key": key, "case_id": case_id, "role": party.role, "kind": kind, "party_id": party_id}
+            found = {"key": key, "case_id": case_id, "role": party.role, "kind": kind, "person_id": person}
             rows.tables["party_key"].append(found)
 
 

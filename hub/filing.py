@@ -6,7 +6,7 @@ together, and a submission costs five round trips (begin, locks, look-up, write,
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,6 +143,13 @@ def column_types(table: str) -> dict[str, str]:
     return {column.name: column.type.compile(dialect=DIALECT) for column in columns}
 
 
+@lru_cache(maxsize=1000)
+def _insert(table: str, names: tuple[str, ...], first: int) -> str:
+    types = column_types(table)
+    places = ", ".join(f"${first + i}::{types[name]}" for i, name in enumerate(names))
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
+
+
 class Statement:
     """A data-modifying statement put together from CTEs, with its arguments numbered as they come."""
 
@@ -156,9 +163,8 @@ class Statement:
 
     def insert(self, table: str, values: dict[str, Any]) -> None:
         """One row; the SQL types are those of the table's own columns."""
-        types = column_types(table)
-        places = ", ".join(self.arg(value, types[name]) for name, value in values.items())
-        self.add(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})")
+        self.add(_insert(table, tuple(values), len(self.args) + 1))
+        self.args += values.values()
 
     def add(self, sql: str) -> None:
         self.parts.append(sql)
@@ -200,29 +206,18 @@ def add_record(
 
 
 def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
-    """Party rows and keys; a key already known for the case and role is left alone."""
-    made_at = filing.made_at or filing.at
-    rows: list[tuple[UUID, str, UUID]] = []
+    """The keys of all parties; one already known for the case and role is left alone."""
     found: list[tuple[bytes, str, str, UUID]] = []
     for party in filing.parties:
-        party_id = uuid4()
-        person = next((target.persons[k] for k in party.keys.values() if k in target.persons), uuid4())
-        rows.append((party_id, party.role, person))
-        found += [(key, party.role, kind, party_id) for kind, key in party.keys.items()]
-    ids, roles, persons = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
-    keyed, kroles, kinds, kparties = (list(c) for c in zip(*found, strict=True)) if found else ([], [], [], [])
+        person = next((target.persons[k] for k in party.keys.values() if k in target.persons), None) or uuid4()
+        found += [(key, party.role, kind, person) for kind, key in party.keys.items()]
+    keyed, roles, kinds, persons = (list(c) for c in zip(*found, strict=True)) if found else ([], [], [], [])
     a = statement.arg
-    case = a(target.id, "uuid")
     statement.add(
-        f"INSERT INTO party_key (key, case_id, role, kind, party_id)"
-        f" SELECT k, {case}, r, t, p FROM unnest({a(keyed, 'bytea[]')}, {a(kroles, 'text[]')},"
-        f" {a(kinds, 'text[]')}, {a(kparties, 'uuid[]')}) AS x (k, r, t, p)"
+        f"INSERT INTO party_key (key, case_id, role, kind, person_id)"
+        f" SELECT k, {a(target.id, 'uuid')}, r, t, p FROM unnest({a(keyed, 'bytea[]')}, {a(roles, 'text[]')},"
+        f" {a(kinds, 'text[]')}, {a(persons, 'uuid[]')}) AS x (k, r, t, p)"
         f" ON CONFLICT DO NOTHING"
-    )
-    statement.add(
-        f"INSERT INTO party (id, case_id, role, person_id, unit_id, at)"
-        f" SELECT i, {case}, r, p, {a(filing.unit_id, 'uuid')}, {a(made_at, 'timestamptz')}"
-        f" FROM unnest({a(ids, 'uuid[]')}, {a(roles, 'text[]')}, {a(persons, 'uuid[]')}) AS x (i, r, p)"
     )
 
 

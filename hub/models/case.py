@@ -49,7 +49,7 @@ class Case(SQLModel, table=True):
     alert_open: bool = False
     relocated: bool = False
     sealed_by: UUID | None = None
-    household_id: UUID | None = Field(default=None, foreign_key="household.id")
+    household_id: UUID | None = None
     involved: list[UUID] = Field(sa_column=_units())
     referred: list[UUID] = Field(sa_column=_units())
     named: list[UUID] = Field(sa_column=_units())

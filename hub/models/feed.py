@@ -6,15 +6,13 @@ It carries no order: the sequencer numbers it later as it numbers the log, as a 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, DateTime, Index, SmallInteger
+from sqlalchemy import ARRAY, Column, DateTime, SmallInteger
 from sqlmodel import Field, SQLModel
 
 
 class Change(SQLModel, table=True):
-    __table_args__ = (Index("change_at", "at"),)
-
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     record_id: UUID = Field(primary_key=True)
     version: int = Field(primary_key=True)
     case_id: UUID
     categories: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -3,10 +3,9 @@
 A person is matched by keyed hashes (id number; else phone with name), never by plaintext.
 """
 
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, LargeBinary
+from sqlalchemy import Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import Governed
@@ -96,25 +95,18 @@ class PartiesPart(VictimPart, RespondentPart, ChildrenPart):
     """Victim, respondent and children: what nearly every form opens with."""
 
 
-class Party(SQLModel, table=True):
-    """One person in one role in one case; `person_id` is the same wherever the person was recognised."""
-
-    id: UUID = Field(primary_key=True)
-    case_id: UUID = Field(foreign_key="cases.id", index=True)
-    role: str
-    person_id: UUID = Field(index=True)
-    unit_id: UUID
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-
-
 class PartyKey(SQLModel, table=True):
-    """A keyed hash by which a party is found: kinds `id`, `phone`, `phone_name`, `name_birth`."""
+    """A keyed hash by which a party to a case is found again: kinds `id`, `phone`, `phone_name`, `name_birth`.
+
+    `person_id` is the same wherever the person was recognised. No foreign keys: case and keys are written by one
+    statement under ids made for it, nothing is ever deleted, and eight look-ups a submission would only repeat that.
+    """
 
     __tablename__ = "party_key"
     __table_args__ = (Index("party_key_case", "case_id"),)
 
     key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
-    case_id: UUID = Field(primary_key=True, foreign_key="cases.id")
+    case_id: UUID = Field(primary_key=True)
     role: str = Field(primary_key=True)
     kind: str
-    party_id: UUID = Field(foreign_key="party.id")
+    person_id: UUID

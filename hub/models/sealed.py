@@ -34,12 +34,11 @@ class Record(SQLModel, table=True):
     __table_args__ = (
         Index("record_case", "case_id", "at"),
         Index("record_lead", "case_id", postgresql_where=text("current AND lead"), unique=True),
-        Index("record_current", "id", postgresql_where=text("current"), unique=True),
     )
 
     id: UUID = Field(primary_key=True)
     version: int = Field(primary_key=True)
-    case_id: UUID = Field(foreign_key="cases.id")
+    case_id: UUID
     kind: str
     unit_id: UUID
     account_id: UUID | None = None

@@ -55,10 +55,17 @@ def phone_of(value: str) -> str:
     return value
 
 
+_UNFIT = "文字含有不可接受的字符 / the text holds NUL or a lone surrogate"
+
+
 def _text(value: Any) -> Any:
     if isinstance(value, str):
-        if "\x00" in value or any(0xD800 <= ord(char) <= 0xDFFF for char in value):
-            raise ValueError("文字含有不可接受的字符 / the text holds NUL or a lone surrogate")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(_UNFIT) from None
+        if "\x00" in value:
+            raise ValueError(_UNFIT)
         value = value.strip()
     return value
 
