@@ -22,7 +22,9 @@ from jose.exceptions import JOSEError
 from hub import clock
 from hub.errors import HubError, Unauthenticated
 from hub.keys import public_jwk, thumbprint
+from hub.models.account import CASE_ROLES
 from hub.people import ACCOUNT, session_subject, subject_of
+from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
 
@@ -209,21 +211,28 @@ class Tokens:
             return await session_subject(self.services, token)
         known = await self._recognise(token)
         row = known.row
-        common = {"client_id": known.client_id, "client_rev": row["rev"], "key": known.jkt, "scopes": known.scopes}
-        if on_behalf_of:
-            return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
-        return Subject(
+        common: dict[str, Any] = {
+            "client_id": known.client_id,
+            "client_rev": row["rev"],
+            "key": known.jkt,
+            "scopes": known.scopes,
+        }
+        alone = Subject(
             unit_type=row["type"],
             role=SYSTEM,
             unit_id=row["unit_id"],
             unit_code=row["code"],
             area=row["area"],
             path=row["path"],
-            client_id=known.client_id,
-            client_rev=row["rev"],
-            key=known.jkt,
-            scopes=known.scopes,
+            **common,
         )
+        if not on_behalf_of:
+            return alone
+        try:
+            return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
+        except Unauthenticated as refused:  # who the system is, is known: this refusal is an access
+            await Gate(self.services, alone, None).enter_refusal(refused)
+            raise
 
     async def _recognise(self, token: str) -> Known:
         """A token seen before costs one hash; its client is looked up again after five seconds."""
@@ -256,14 +265,17 @@ class Tokens:
             self._people.clear()
 
     async def _person(self, unit_id: UUID, name: str) -> Any:
-        """The account that the agency imported under this name; the request is refused without one."""
+        """The account that the agency imported under this name; the request is refused without one.
+
+        An administrator comes with a password and second factor or not at all: no system speaks for one.
+        """
         now = clock.seconds()
         at, row = self._people.get((unit_id, name), (0.0, None))
         if not name.isprintable():
             raise Unauthenticated
         if row is None or now - at >= FRESH_SECONDS:
             row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
-            if row is None:
+            if row is None or row["role"] not in CASE_ROLES:
                 raise Unauthenticated("On-Behalf-Of 所指人员未登记。", "On-Behalf-Of names no account of your unit.")
             self._people[unit_id, name] = (now, row)
         return row
