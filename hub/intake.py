@@ -175,17 +175,24 @@ class Intake:
 
     async def _keep(self, batch: list[Accepted]) -> HubError | None:
         """Database, else file; only when both fail is a report refused, and then it says so."""
-        try:
-            async with asyncio.timeout(self.services.settings.intake_timeout + 0.001 * len(batch)):
-                async with self.services.database.transaction() as connection:
-                    await self._write_many(connection, batch)
+        writing = asyncio.create_task(self._write_batch(batch))
+        await asyncio.wait({writing}, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
+        if writing.done() and await writing:
             return None
+        writing.cancel()  # and not waited for: a server that hangs answers no cancellation either
+        try:
+            await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
+            return None
+        except Exception:
+            return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
+
+    async def _write_batch(self, batch: list[Accepted]) -> bool:
+        try:
+            async with self.services.database.transaction() as connection:
+                await self._write_many(connection, batch)
         except Exception:  # the database's fault or ours: either way the report is kept
-            try:
-                await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
-                return None
-            except Exception:
-                return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
+            return False
+        return True
 
     async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
         plain_ones, texts = [], set()
