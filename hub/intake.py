@@ -55,10 +55,7 @@ class Accepted:
     known: Subject | None = None
 
     def receipt(self, target: Target) -> dict[str, Any]:
-        """The row by which the holder of the receipt finds the case.
-
-        To say that one is the victim opens nothing of a case that was there before: anybody can say so.
-        """
+        """The row by which the holder of the receipt finds the case."""
         return {
             "code_hash": self.code_hash,
             "secret_hash": self.secret_hash,
@@ -244,7 +241,9 @@ class Intake:
         household = None
         if matching(filing.parties, "victim"):
             found, (row, persons) = await cases.find(connection, vault, filing, b"", ())
-            if found is not None:
+            # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
+            # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
+            if found is not None and not accepted.values.get("reporter_is_victim"):
                 return found
             household = row["household"]
         return cases.new_target(vault, household, persons)

@@ -152,6 +152,29 @@ async def test_a_report_joins_an_open_case(world: World) -> None:
     assert str((await case_of(world.services, await report(world, **parties)))["id"]) != case
 
 
+def shape(value: Any) -> Any:
+    """An answer without its values: what it holds, at every depth."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
+
+
+@pytest.mark.parametrize("claim", [True, False, None])
+async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, claim: bool | None) -> None:
+    """Whoever names a pair, and says she is its victim or not, is shown the same with a case there and without;
+    the police, to whom the case is no secret, see it grow (the control)."""
+    police, parties = await world.agency("police"), pair()
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    said = {"region": HOME} | ({"reporter_is_victim": claim} if claim is not None else {})
+    there, fresh = await report(world, **parties, **said), await report(world, **pair(), **said)
+    await police.filed("criticism", {"given_at": instant(), "facts": "x"}, case=case)
+    for secret in (False, True):
+        shown = [(await held(world, r, r["secret"] if secret else None)).json() for r in (there, fresh)]
+        assert shape(shown[0]) == shape(shown[1])
+        assert shown[0]["status"] == shown[1]["status"] and shown[0]["withheld"] == shown[1]["withheld"]
+    assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
+
+
 async def spooled(world: World, count: int, text: str) -> tuple[list[dict[str, str]], bytes]:
     """Reports sent while the database takes nothing, and what lies on disk then."""
     made = await asyncio.gather(*(report(world, what=f"{text}{i}", region=HOME) for i in range(count)))
