@@ -1,6 +1,5 @@
 """Submitting and amending records: what an agency's system or caseworker sends."""
 
-import hashlib
 from copy import copy
 from functools import cache
 from typing import Any
@@ -13,7 +12,7 @@ from hub import cases, clock
 from hub.audit.entry import Act
 from hub.casework import find_record, record_etag
 from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
+from hub.filing import Filing, Statement, Target, filled, finish, pair_lock, recognise
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
@@ -62,15 +61,12 @@ async def submit(
 
 async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
     """Copies of a request exclude each other at once; records on the same pair wait for each other."""
-    pair = matching(filing.parties, "victim")[:1] + matching(filing.parties, "respondent")[:1]
-    pair_lock = int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
-    if len(pair) < 2:
-        pair_lock = int.from_bytes(key_hash[8:16], "big", signed=True)
+    pair = pair_lock(filing.parties)
     alone = await connection.fetchval(
         "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN (SELECT TRUE FROM pg_advisory_xact_lock($2))"
         " ELSE FALSE END",
         int.from_bytes(key_hash[:8], "big", signed=True),
-        pair_lock,
+        int.from_bytes(key_hash[8:16], "big", signed=True) if pair is None else pair,
     )
     if not alone:
         raise Conflict

@@ -17,7 +17,7 @@ from hub import cases, clock
 from hub.audit.entry import Act
 from hub.db import FAILED, Connection
 from hub.errors import HubError, NotFound, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
+from hub.filing import Filing, Statement, Target, filled, finish, matching, pair_lock, recognise
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -53,6 +53,7 @@ class Accepted:
     at: datetime
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
+    on_a_pair: bool = False
 
     def receipt(self, target: Target) -> dict[str, Any]:
         """The row by which the holder of the receipt finds the case."""
@@ -192,16 +193,16 @@ class Intake:
         return True
 
     async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
-        plain_ones, texts = [], set()
+        """Reports on a pair one by one, so that the second finds the case of the first; all others as one."""
+        others: list[Statement] = []
         for accepted in batch:
             statement = await self._statement(connection, accepted)
-            plain_ones.append(statement.args)
-            texts.add(statement.text())
-        if len(texts) == 1:
-            await connection.executemany(texts.pop(), plain_ones)
-            return
-        for accepted in batch:
-            await self._write(connection, accepted)
+            if accepted.on_a_pair:
+                await connection.execute(statement.text(), *statement.args)
+            else:
+                others.append(statement)
+        for text in {statement.text() for statement in others}:
+            await connection.executemany(text, [s.args for s in others if s.text() == text])
 
     async def _write(self, connection: Connection, accepted: Accepted) -> None:
         statement = await self._statement(connection, accepted)
@@ -239,6 +240,10 @@ class Intake:
             return cases.target_of(vault, row)
         persons: dict[bytes, UUID] = {}
         household = None
+        lock = pair_lock(filing.parties)
+        accepted.on_a_pair = lock is not None
+        if lock is not None:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
         if matching(filing.parties, "victim"):
             found, (row, persons) = await cases.find(connection, vault, filing, b"", ())
             # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
@@ -260,15 +265,17 @@ class Intake:
         """File what the spool holds; each report once. Returns how many were filed."""
         filed = 0
         for path in self.spool.files():
-            try:
-                for a in self.spool.read(path):
-                    filed += await self._file_once(Accepted(*a))
-            except HubError:
-                raise
-            except Exception as error:  # this file stays for a person to look at; the others go on
-                log.error("spool", file=path.name, error=type(error).__name__)
-                continue
-            path.unlink(missing_ok=True)
+            whole = True
+            for line in self.spool.lines(path):
+                try:
+                    filed += await self._file_once(Accepted(*self.spool.opened(line)))
+                except HubError:
+                    raise
+                except Exception as error:  # the file stays for a person to look at; all other reports go on
+                    log.error("spool", file=path.name, error=type(error).__name__)
+                    whole = False
+            if whole:
+                path.unlink(missing_ok=True)
         return filed
 
     async def _file_once(self, accepted: Accepted) -> bool:

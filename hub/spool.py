@@ -2,7 +2,6 @@
 
 import base64
 import os
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,14 @@ class Spool:
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))
 
-    def read(self, path: Path) -> Iterator[Spooled]:
-        for line in path.read_bytes().split():
-            raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
-            values, kind, code, secret, at, record_id = raw
-            yield values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)
+    def lines(self, path: Path) -> list[bytes]:
+        """One report a line, sealed; none if another process has filed them meanwhile."""
+        try:
+            return path.read_bytes().split()
+        except FileNotFoundError:
+            return []
+
+    def opened(self, line: bytes) -> Spooled:
+        raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
+        values, kind, code, secret, at, record_id = raw
+        return values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)

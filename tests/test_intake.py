@@ -152,6 +152,19 @@ async def test_a_report_joins_an_open_case(world: World) -> None:
     assert str((await case_of(world.services, await report(world, **parties)))["id"]) != case
 
 
+async def test_reports_sent_at_once_open_one_case_a_pair(world: World) -> None:
+    """Twelve pairs, three reports on each in one batch: twelve cases; on nobody in particular: a case each."""
+    intake, pairs = world.app.state.intake, [pair() for _ in range(12)]
+    sent = [{"place": PLACE} | who for who in (*pairs, *pairs, *pairs)] + [{"place": PLACE}] * 3
+    batch = [Accepted(values, "report", uuid.uuid4().bytes, bytes(16), clock.now()) for values in sent]
+    assert await intake._keep(batch) is None
+    await settled(world)
+    sql = "SELECT DISTINCT case_id FROM record WHERE id = ANY($1)"
+    ids = [accepted.record_id for accepted in batch]
+    assert len(await world.services.database.fetch(sql, ids[:-3])) == len(pairs)
+    assert len(await world.services.database.fetch(sql, ids[-3:])) == 3
+
+
 def shape(value: Any) -> Any:
     """An answer without its values: what it holds, at every depth."""
     if isinstance(value, dict):
@@ -242,6 +255,23 @@ async def test_a_bad_spool_file_holds_nothing_up(world: World) -> None:
     assert await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good.record_id)
     for path in bad:
         path.unlink()
+
+
+async def test_a_bad_line_holds_up_no_other(world: World) -> None:
+    """One report of a batch cannot be read: those behind it in the file are filed, and the file stays."""
+    intake = world.app.state.intake
+    good = [Accepted({"place": PLACE}, "report", uuid.uuid4().bytes, bytes(16), clock.now()) for _ in range(2)]
+    intake.spool.append([accepted.spooled() for accepted in good])
+    (path,) = intake.spool.files()
+    first, second = path.read_bytes().split()
+    path.write_bytes(b"\n".join((first, first[:-8] + b"AAAAAAAA", second)))
+    sql = "SELECT 1 FROM record WHERE id = ANY($1)"
+    ids = [accepted.record_id for accepted in good]
+    async with asyncio.timeout(10):
+        while len(await world.services.database.fetch(sql, ids)) < len(good):
+            await asyncio.sleep(0.05)
+    assert path.exists()
+    path.unlink()
 
 
 async def test_refused_only_when_no_disk_takes_it(world: World, embedded: Embedded) -> None:
