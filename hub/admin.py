@@ -22,7 +22,7 @@ from hub.errors import Invalid
 from hub.keys import thumbprint
 from hub.models.account import CASE_ROLES, ROLES
 from hub.models.region import TIERS, area
-from hub.models.values import id_number_of
+from hub.models.values import id_number_of, phone_of
 from hub.policies.services import Services
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
@@ -163,6 +163,7 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
         raise _refuse("管理员须有登录名", "an administrator needs a login")
     try:
         id_number = id_number_of(new.id_number)
+        phone = phone_of(new.phone) if new.phone.strip() else ""  # as parties' are: a conflict must show
     except ValueError as error:
         raise _refuse(str(error), str(error)) from None
     key = services.vault.lookup("id", id_number)
@@ -180,7 +181,7 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
             new.role,
             new.login or None,
             key,
-            services.vault.lookup("phone", new.phone) if new.phone else None,
+            services.vault.lookup("phone", phone) if phone else None,
             people.hash_password(password) if password else None,
             people.seal_totp(services, account_id, totp) if totp else None,
         )

@@ -46,7 +46,8 @@ def id_number_of(value: str) -> str:
     return value
 
 
-def _phone(value: str) -> str:
+def phone_of(value: str) -> str:
+    """A phone as it is kept and compared: digits alone, without +86; raises `ValueError` with the reason."""
     value = re.sub(r"[\s()（）-]", "", value)
     value = re.sub(r"^(\+|00)86", "", value)
     if not re.fullmatch(r"1[3-9][0-9]{9}|0[1-9][0-9]{8,11}|[1-9][0-9]{4,7}|400[0-9]{7}", value, re.ASCII):
@@ -106,7 +107,7 @@ Short = Annotated[str, _clean, StringConstraints(min_length=1, max_length=200)]
 """One line: a name, a title, an address."""
 IdNumber = Annotated[str, _clean, AfterValidator(id_number_of)]
 """Citizen id number, GB 11643-1999. Area 990000 (unassigned) only and always in a demo deployment."""
-Phone = Annotated[str, _clean, StringConstraints(max_length=40), AfterValidator(_phone)]
+Phone = Annotated[str, _clean, StringConstraints(max_length=40), AfterValidator(phone_of)]
 """Mainland mobile, landline with area code, or short service number; +86 and separators removed."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 """Any moment: RFC 3339 with offset."""
