@@ -275,25 +275,25 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
 
     Versions are numbered for the caller: a version that changed only withheld categories leaves no gap.
     """
-    query = Query(
-        "history",
-        f"c.id = ${A}",
-        (case_id,),
-        join="JOIN record r ON r.case_id = c.id",
-        tail=f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}",
-    )
+    join, order = "JOIN record r ON r.case_id = c.id", f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}"
+    query = Query("history", f"c.id = ${A}", (case_id,), join=join, tail=order, extra="r.current")
     seen = await gate.read(Act.read, query, single=True)
     numbers: dict[UUID, int] = {}
     items = []
     for item in seen:
         if _listable(item) and _changed_visibly(item):
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
-            made_at = orjson.dumps(item.row["made_at"], option=orjson.OPT_UTC_Z)
+            made_at = orjson.dumps(item.row["made_at" if _origin_known(item) else "at"], option=orjson.OPT_UTC_Z)
             items.append(b'{"version":%d,"made_at":%b,"record":%b}' % (number, made_at, _record(gate, item)))
     tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)
 
 
 def _changed_visibly(item: Seen) -> bool:
-    """The first version of a record that one may know always; what it holds besides is another matter."""
+    """The first version of a record that one may know always; what it holds besides is another matter.
+
+    An anonymous report cannot be amended: what is shown as one has a single version, the newest.
+    """
+    if not _origin_known(item):
+        return bool(item.row["current"])
     return item.row["version"] == 1 or any(item.decision.outcomes[i] for i in item.row["changed"])

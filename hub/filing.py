@@ -37,15 +37,18 @@ class PartyKeys:
 def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
     """The keyed hashes of every party that a record names."""
     people: dict[str, list[dict[str, str]]] = {}
+    single: dict[str, dict[str, str]] = {}
     for info in fields_of(KINDS[kind]):
         value = values.get(info.name)
         if not info.lookup or value is None:
             continue
         role, _, attribute = info.lookup.partition(".")
         if attribute:
-            people.setdefault(role, [{}])[0][attribute] = value
+            single.setdefault(role, {})[attribute] = value
         else:
-            people[role] = value
+            people.setdefault(role, []).extend(value)
+    for role, person in single.items():
+        people.setdefault(role, []).append(person)
     found = [PartyKeys(role, _keys(vault, person)) for role, many in people.items() for person in many]
     return [party for party in found if party.keys]
 
