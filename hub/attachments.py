@@ -165,7 +165,7 @@ async def listing(gate: Gate, record_id: UUID) -> list[File]:
         return []
     heads = []
     key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
-    ticket = await gate.release_files(item, [row["id"] for row in rows], HEAD)
+    ticket = await gate.release_files(item, rows[0]["category"], [row["id"] for row in rows], HEAD)
     for row in rows:
         heads.append(_file(keys.file_opener(ticket, key, row["id"])("head", row["head"], 0)))
     return heads
@@ -186,7 +186,7 @@ async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator
     item = await find_record(gate, row["record_id"])
     if item.decision.outcome(row["category"]) != CLEAR:
         await gate.refuse(NotFound())
-    ticket = await gate.release_files(item, [attachment_id], ALL)
+    ticket = await gate.release_files(item, row["category"], [attachment_id], ALL)
     key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
     opened = keys.file_opener(ticket, key, attachment_id)
 

@@ -55,7 +55,7 @@ async def submit(
             finish(statement, services.vault, gate.draft(Act.create), filing, target)
             await connection.execute(statement.text(), *statement.args)
     except HubError as error:
-        await gate.refuse(error)
+        await gate.refuse(error, about=(named.ref, named.key.log) if named else None)
     return answer
 
 

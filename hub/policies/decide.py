@@ -45,6 +45,7 @@ class Decision:
     columns: tuple[str, ...]
     granted: frozenset[str]
     tail: bytes
+    size: int
 
     @property
     def visible(self) -> bool:
@@ -55,7 +56,7 @@ class Decision:
 
 
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
-    """Masked `routine` is the case's status in words: of records it opens nothing."""
+    """Masked `routine` is the case's status in words: of records it opens nothing. `size`: bytes in a log entry."""
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
         f"{'c' if outcome == CLEAR else 'm'}_{category}"
@@ -63,8 +64,10 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
         if outcome and (category, outcome) != ("routine", MASKED)
     )
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
+    rules = tuple(rules)
+    size = 60 + sum(len(word) + 3 for words in (names, rules, by[CLEAR], by[MASKED]) for word in words)
     return Decision(
-        names, outcomes, tuple(rules), by[CLEAR], by[MASKED], by[WITHHELD], columns, frozenset(columns), tail
+        names, outcomes, rules, by[CLEAR], by[MASKED], by[WITHHELD], columns, frozenset(columns), tail, size
     )
 
 
