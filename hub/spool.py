@@ -27,12 +27,16 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{clock.micros()}-{os.getpid()}.sealed"
         temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            for values, kind, code, secret, at, record_id in batch:
-                raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
-                file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with temporary.open("wb") as file:
+                for values, kind, code, secret, at, record_id in batch:
+                    raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
+                    file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:  # what did not fit must not take the room of what would
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(path)
         handle = os.open(self.folder, os.O_RDONLY)
         os.fsync(handle)
