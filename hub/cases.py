@@ -33,6 +33,7 @@ LEFT JOIN LATERAL (
                WHERE v.key = ANY($3::bytea[]) AND v.role = 'victim'
                  AND r.key = ANY($4::bytea[]) AND r.role = 'respondent')
     AND status = 'open' AND sealed_by IS NULL AND NOT party_keys && $5::bytea[]
+    AND ($6::uuid IS NULL OR involved @> ARRAY[$6::uuid])
   ORDER BY opened_at LIMIT 1) c ON TRUE
 """
 
@@ -43,12 +44,22 @@ def number(region_code: str, at: datetime) -> str:
 
 
 async def find(
-    connection: Connection, vault: keys.Vault, filing: Filing, key_hash: bytes, own: tuple[bytes, ...]
+    connection: Connection,
+    vault: keys.Vault,
+    filing: Filing,
+    key_hash: bytes,
+    own: tuple[bytes, ...],
+    duty: UnitInfo | None = None,
 ) -> tuple[Target | None, Any]:
-    """The open case with the same victim and respondent, never one in conflict with the caller."""
+    """The open case with the same victim and respondent, never one in conflict with the caller.
+
+    A report joins only a case on which the unit on `duty` for its place works: else that unit would not learn of it.
+    """
     victims, respondents = matching(filing.parties, "victim"), matching(filing.parties, "respondent")
     known = [k for p in filing.parties for n, k in p.keys.items() if n in ("id", "phone_name")]
-    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own))
+    row = await connection.fetchrow(
+        FIND, known, key_hash, victims, respondents, list(own), duty.id if duty is not None else None
+    )
     persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
     if row["id"] is None:
         return None, (row, persons)

@@ -43,7 +43,8 @@ async def submit(
     try:
         async with services.database.transaction() as connection:
             await _lock(connection, key_hash, filing)
-            found, (row, persons) = await cases.find(connection, services.vault, filing, key_hash, subject.person_keys)
+            seek = (filing, key_hash, subject.person_keys, _on_duty(gate, filing))
+            found, (row, persons) = await cases.find(connection, services.vault, *seek)
             if row["digest"] is not None:
                 return _again(bytes(row["digest"]), digest, row["answer"])
             target = named or found or cases.new_target(services.vault, row["household"], persons)
@@ -97,6 +98,14 @@ async def _named_case(gate: Gate, name: str, key_hash: bytes) -> Target | None:
 def _target(gate: Gate, row: Any) -> Target:
     key = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
     return Target(row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, False)
+
+
+def _on_duty(gate: Gate, filing: Filing) -> UnitInfo | None:
+    """Who must learn of what is told as a report, wherever it goes; None for records that are no report."""
+    if KINDS[filing.kind].origin == "routine":
+        return None
+    directory = gate.services.directory
+    return directory.duty_unit(filing.values.get("region") or directory.units[filing.unit_id].region_code)
 
 
 def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:

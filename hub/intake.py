@@ -245,7 +245,8 @@ class Intake:
         if lock is not None:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
         if matching(filing.parties, "victim"):
-            found, (row, persons) = await cases.find(connection, vault, filing, b"", ())
+            duty, _ = handler_for(self.services, accepted.values)
+            found, (row, persons) = await cases.find(connection, vault, filing, b"", (), duty)
             # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
             # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
             if found is not None and not accepted.values.get("reporter_is_victim"):
