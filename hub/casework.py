@@ -25,6 +25,7 @@ OWN_KINDS = (
     " AND o.unit_id = $1) AS own_kinds"
 )
 RECORDS_AT_ONCE = 200
+NEWEST = f"ORDER BY r.at DESC, r.id DESC LIMIT {RECORDS_AT_ONCE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
         "case",
         f"c.id = ${A}",
         (case_id,),
-        tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}",
+        tail=NEWEST,
         extra=_extra(gate),
     )
-    seen = await gate.read(Act.read, query, single=True)
+    seen = (await gate.read(Act.read, query, single=True))[::-1]
     return _case(gate, seen, b"records")
 
 
@@ -111,8 +112,8 @@ def _told(gate: Gate, item: Seen) -> bytes:
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     """The records of one case, optionally of one kind: the kind that the caller is shown, chosen after reading,
     so that asking for a hidden kind tells nothing."""
-    tail = f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}"
-    seen = await gate.read(Act.list, Query("records", f"c.id = ${A}", (case_id,), tail=tail, listed=True), single=True)
+    query = Query("records", f"c.id = ${A}", (case_id,), tail=NEWEST, listed=True)
+    seen = (await gate.read(Act.list, query, single=True))[::-1]
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
     decision = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"])
     return b'{"items":[%b],%b}' % (b",".join(_record(gate, item) for item in shown), decision.tail)
