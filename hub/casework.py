@@ -104,7 +104,7 @@ def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
 
 def _told(gate: Gate, item: Seen) -> bytes:
     """The fields, in the words of an anonymous report when the record's origin is secret to the caller."""
-    if _origin_known(item):
+    if origin_known(item):
         return item.members
     return views.anonymised(item.row, item.members, item.decision.outcomes, gate.services.directory)
 
@@ -122,10 +122,10 @@ async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
 def _shown_kind(item: Seen) -> str:
     """The record's kind, or the word for records whose origin this caller may not learn."""
     kind: str = item.row["kind"]
-    return kind if _origin_known(item) else ANONYMOUS
+    return kind if origin_known(item) else ANONYMOUS
 
 
-def _origin_known(item: Seen) -> bool:
+def origin_known(item: Seen) -> bool:
     origin = KINDS[item.row["kind"]].origin
     return origin == "routine" or "authored" in item.decision.facts or item.decision.outcome(origin) == CLEAR
 
@@ -284,7 +284,7 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     for item in seen:
         if _listable(item) and _changed_visibly(item):
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
-            made_at = orjson.dumps(item.row["made_at" if _origin_known(item) else "at"], option=orjson.OPT_UTC_Z)
+            made_at = orjson.dumps(item.row["made_at" if origin_known(item) else "at"], option=orjson.OPT_UTC_Z)
             items.append(b'{"version":%d,"made_at":%b,"record":%b}' % (number, made_at, _record(gate, item)))
     tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)
@@ -295,6 +295,6 @@ def _changed_visibly(item: Seen) -> bool:
 
     An anonymous report cannot be amended: what is shown as one has a single version, the newest.
     """
-    if not _origin_known(item):
+    if not origin_known(item):
         return bool(item.row["current"])
     return item.row["version"] == 1 or any(item.decision.outcomes[i] for i in item.row["changed"])

@@ -71,5 +71,5 @@ async def add_photo(code: Code, request: Request, services: ServicesDep, receipt
     gate = await _holder(services, request, code, receipt_secret or "-")
     await check_length(request, services.settings.upload_limit)
     assert gate.subject.unit_id is not None
-    made = await attachments.store(gate, gate.subject.unit_id, "photo", request.stream())
+    made = await attachments.store(gate, gate.subject.unit_id, attachments.PHOTO, request.stream())
     return json_response(orjson.dumps(made.shown()), 201)

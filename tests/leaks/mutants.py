@@ -109,7 +109,7 @@ LEAKS = [
         "kind of a secret origin",
         "anonymous or mandatory",
         f"{CASEWORK}:_shown_kind",
-        "kind if _origin_known(item) else ANONYMOUS",
+        "kind if origin_known(item) else ANONYMOUS",
         "kind",
     ),
     Leak(
@@ -123,7 +123,7 @@ LEAKS = [
         "fields of a secret origin",
         "anonymous or mandatory",
         f"{CASEWORK}:_told",
-        "if _origin_known(item):",
+        "if origin_known(item):",
         "if True:",
     ),
     Leak(

@@ -11,6 +11,7 @@ import pytest
 
 from hub import admin, casework
 from hub.models.codes import ReportCircumstance
+from tests.test_attachments import PNG
 from tests.test_intake import case_of, report
 from tests.world import HOME, Caller, World, instant, pair, someone
 
@@ -92,5 +93,24 @@ async def test_amending_does_not_tell(world: World, monkeypatch: pytest.MonkeyPa
     assert await versions(world, theirs) == await versions(world, nobodys) == [(1, True)]
     own = (await school.get(f"/v1/cases/{theirs.case}/history", purpose="case_handling")).json()["items"]
     assert [item["version"] for item in own] == [1, 2, 3]
-    monkeypatch.setattr(casework, "_origin_known", lambda item: True)
+    monkeypatch.setattr(casework, "origin_known", lambda item: True)
     assert [number for number, _ in await versions(world, theirs)] == [1, 2, 3]
+
+
+async def test_a_file_does_not_tell(world: World) -> None:
+    """What a school attaches is called as a reporter's picture is, but for the school itself (the control)."""
+    theirs, nobodys = await told(world)
+    school, police = await world.agency("school"), await world.agency("police")
+    named = {"File-Name": "%E5%BC%BA%E5%88%B6%E6%8A%A5%E5%91%8A.png"}
+    await school.post(f"/v1/records/{theirs.made['id']}/attachments", content=PNG, headers=named)
+    secret = {"Receipt-Secret": nobodys.made["secret"]}
+    await world.http.post(f"/v1/reports/{nobodys.made['receipt']}/photos", content=PNG, headers=secret)
+    seen = []
+    for story in (theirs, nobodys):
+        (record,) = (await police.get(f"/v1/cases/{story.case}/records")).json()["items"]
+        (file,) = (await police.get(f"/v1/records/{record['id']}/attachments")).json()["items"]
+        content = await police.get(f"/v1/attachments/{file['id']}")
+        seen.append((file | {"id": ""}, content.headers["content-disposition"], content.content))
+    assert seen[0] == seen[1]
+    (own,) = (await school.get(f"/v1/records/{theirs.made['id']}/attachments")).json()["items"]
+    assert own["name"] == "强制报告.png"
