@@ -223,7 +223,7 @@ LEAKS = [
         "refuge in lists",
         "sweep",
         f"{GATE}._open",
-        '(name != "c_refuge" or not query.listed) and ',
+        'not (query.listed and name.endswith("_refuge")) and ',
         "",
         ("hub.policies.query:_fetched", ' or (CATEGORIES[i] == "refuge" and query.listed)', ""),
     ),
