@@ -103,7 +103,8 @@ async def receipt_subject(services: Services, code: str, secret: str) -> Subject
         return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
     given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
     if not secrets.compare_digest(given, bytes(row["secret_hash"])):
-        raise NotFound
+        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
     role = "reporter_victim" if row["reporter_is_victim"] else "reporter_other"
     return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
 

@@ -117,6 +117,8 @@ async def test_reading_by_receipt(world: World) -> None:
         assert (await held(world, {"receipt": malformed})).status_code in (404, 422)
     case = await case_of(world.services, made)
     assert len(await logbook.about(world.services, case["id"], "read")) >= 4
+    actor = world.services.vault.pseudonym("actor", str(case["id"]).encode())
+    assert await logbook.count(world.services, "act = 'login-fail' AND actor = $1", actor) == 5, "each guess"
 
 
 async def test_adding_later(world: World) -> None:
