@@ -41,6 +41,7 @@ JOBS = {
     "intake: self._drain_for_ever()": "files spooled reports, sealed on disk (canaries: test_at_rest)",
     "intake: _drain_for_ever for ever": "the loop of the same",
     "cli: work for ever": "`hub worker`: the same drain; deletes expired assertions and orphaned sealed chunks",
+    "meta: services.database.fetchrow('SELECT 1')": "asks whether the database answers, and reads nothing of it",
     "run: server.serve([listening])": "the demo's own server, on the same application",
 }
 
