@@ -163,7 +163,8 @@ async def _add_account(connection: Connection, services: Services, new: NewAccou
     if new.role not in CASE_ROLES and not new.login:
         raise _refuse("管理员须有登录名", "an administrator needs a login")
     try:
-        id_number, phone = id_number_of(new.id_number), phone_of(new.phone) if new.phone else ""
+        id_number = id_number_of(new.id_number)
+        phone = phone_of(new.phone) if new.phone.strip() else ""  # as parties' are: a conflict must show
     except ValueError as error:
         raise _refuse(*str(error).split(" / ")) from None
     key = services.vault.lookup("id", id_number)

@@ -13,7 +13,7 @@ import puremagic
 from hub import clock, keys
 from hub.audit.committer import insert_entry
 from hub.audit.entry import GENESIS, Act
-from hub.casework import find_record
+from hub.casework import find_record, origin_known
 from hub.errors import BadRequest, Forbidden, NotFound, TooLarge, UnsupportedType
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
@@ -40,6 +40,8 @@ ACCEPTED = {
 }
 _UNNAMED = {".amr": "audio/amr"}
 """What phones record and the sniffer knows by extension only."""
+PHOTO = "photo"
+"""What every file that a reporter adds is called."""
 HEAD, ALL = frozenset({"head"}), frozenset({"head", "chunk"})
 
 
@@ -165,15 +167,17 @@ async def listing(gate: Gate, record_id: UUID) -> list[File]:
         return []
     heads = []
     key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
-    ticket = await gate.release_files(item, [row["id"] for row in rows], HEAD)
+    ticket = await gate.release_files(item, rows[0]["category"], [row["id"] for row in rows], HEAD)
     for row in rows:
-        heads.append(_file(keys.file_opener(ticket, key, row["id"])("head", row["head"], 0)))
+        heads.append(_file(item, keys.file_opener(ticket, key, row["id"])("head", row["head"], 0)))
     return heads
 
 
-def _file(head: bytes) -> File:
+def _file(item: Seen, head: bytes) -> File:
+    """As a reporter's picture when the record's origin is secret to the caller: the name would give it away."""
     raw = orjson.loads(head)
-    return File(UUID(raw["id"]), raw["name"], raw["media_type"], raw["size"], raw["sha256"])
+    name = raw["name"] if origin_known(item) else PHOTO
+    return File(UUID(raw["id"]), name, raw["media_type"], raw["size"], raw["sha256"])
 
 
 async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator[bytes]]:
@@ -186,7 +190,7 @@ async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator
     item = await find_record(gate, row["record_id"])
     if item.decision.outcome(row["category"]) != CLEAR:
         await gate.refuse(NotFound())
-    ticket = await gate.release_files(item, [attachment_id], ALL)
+    ticket = await gate.release_files(item, row["category"], [attachment_id], ALL)
     key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
     opened = keys.file_opener(ticket, key, attachment_id)
 
@@ -198,4 +202,4 @@ async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator
             assert chunk is not None
             yield opened("chunk", chunk["sealed"], n)
 
-    return _file(opened("head", row["head"], 0)), content()
+    return _file(item, opened("head", row["head"], 0)), content()

@@ -37,6 +37,7 @@ LEFT JOIN LATERAL (
                   AND o.role = 'victim' AND o.kind = 'id' AND cardinality($6::bytea[]) > 0), TRUE)
     AND COALESCE((SELECT bool_or(o.key = ANY($7::bytea[])) FROM party_key o WHERE o.case_id = cases.id
                   AND o.role = 'respondent' AND o.kind = 'id' AND cardinality($7::bytea[]) > 0), TRUE)
+    AND ($8::uuid IS NULL OR involved @> ARRAY[$8::uuid])
   ORDER BY opened_at LIMIT 1) c ON TRUE
 """
 
@@ -47,16 +48,23 @@ def number(region_code: str, at: datetime) -> str:
 
 
 async def find(
-    connection: Connection, vault: keys.Vault, filing: Filing, key_hash: bytes, own: tuple[bytes, ...]
+    connection: Connection,
+    vault: keys.Vault,
+    filing: Filing,
+    key_hash: bytes,
+    own: tuple[bytes, ...],
+    duty: UnitInfo | None = None,
 ) -> tuple[Target | None, Any]:
     """The open case with the same victim and respondent, never one in conflict with the caller.
 
     Phone with name counts only while no id number contradicts it: two people may share a name and a phone.
+    A report joins only a case on which the unit on `duty` for its place works: else that unit would not learn of it.
     """
     victims, respondents = matching(filing.parties, "victim"), matching(filing.parties, "respondent")
     known = [k for p in filing.parties for n, k in p.keys.items() if n in ("id", "phone_name")]
     ids = [[p.keys["id"] for p in filing.parties if p.role == role and "id" in p.keys] for role in PAIR]
-    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own), *ids)
+    on_duty = duty.id if duty is not None else None
+    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own), *ids, on_duty)
     persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
     if row["id"] is None:
         return None, (row, persons)

@@ -20,6 +20,7 @@ OWN_KINDS = (
     " AND o.unit_id = $1) AS own_kinds"
 )
 RECORDS_AT_ONCE = 200
+NEWEST = f"ORDER BY r.at DESC, r.id DESC LIMIT {RECORDS_AT_ONCE}"
 
 
 def etag(gate: Gate, body: bytes) -> str:
@@ -45,10 +46,10 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
         "case",
         f"c.id = ${A}",
         (case_id,),
-        tail=f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}",
+        tail=NEWEST,
         extra=extra(gate),
     )
-    seen = await gate.read(Act.read, query, single=True)
+    seen = (await gate.read(Act.read, query, single=True))[::-1]
     out: list[bytes] = []
     write_case(gate, seen, out)
     return b"".join(out)
@@ -100,7 +101,7 @@ def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
 
 def _told(gate: Gate, item: Seen) -> bytes:
     """The fields, in the words of an anonymous report when the record's origin is secret to the caller."""
-    if _origin_known(item):
+    if origin_known(item):
         return item.members
     return views.anonymised(item.row, item.members, item.decision.outcomes, gate.services.directory)
 
@@ -108,8 +109,8 @@ def _told(gate: Gate, item: Seen) -> bytes:
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     """The records of one case, optionally of one kind: the kind that the caller is shown, chosen after reading,
     so that asking for a hidden kind tells nothing."""
-    tail = f"ORDER BY r.at, r.id LIMIT {RECORDS_AT_ONCE}"
-    seen = await gate.read(Act.list, Query("records", f"c.id = ${A}", (case_id,), tail=tail, listed=True), single=True)
+    query = Query("records", f"c.id = ${A}", (case_id,), tail=NEWEST, listed=True)
+    seen = (await gate.read(Act.list, query, single=True))[::-1]
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
     decision = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"])
     return b'{"items":[%b],%b}' % (b",".join(_record(gate, item) for item in shown), decision.tail)
@@ -118,10 +119,10 @@ async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
 def _shown_kind(item: Seen) -> str:
     """The record's kind, or the word for records whose origin this caller may not learn."""
     kind: str = item.row["kind"]
-    return kind if _origin_known(item) else ANONYMOUS
+    return kind if origin_known(item) else ANONYMOUS
 
 
-def _origin_known(item: Seen) -> bool:
+def origin_known(item: Seen) -> bool:
     origin = KINDS[item.row["kind"]].origin
     return origin == "routine" or "authored" in item.decision.facts or item.decision.outcome(origin) == CLEAR
 
@@ -148,26 +149,26 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
 
     Versions are numbered for the caller: a version that changed only withheld categories leaves no gap.
     """
-    query = Query(
-        "history",
-        f"c.id = ${A}",
-        (case_id,),
-        join="JOIN record r ON r.case_id = c.id",
-        tail=f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}",
-        extra="r.made_at, r.changed",
-    )
+    join, order = "JOIN record r ON r.case_id = c.id", f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}"
+    more = "r.made_at, r.changed, r.current"
+    query = Query("history", f"c.id = ${A}", (case_id,), join=join, tail=order, extra=more)
     seen = await gate.read(Act.read, query, single=True)
     numbers: dict[UUID, int] = {}
     items = []
     for item in seen:
         if _listable(item) and _changed_visibly(item):
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
-            made_at = orjson.dumps(item.row["made_at"], option=orjson.OPT_UTC_Z)
+            made_at = orjson.dumps(item.row["made_at" if origin_known(item) else "at"], option=orjson.OPT_UTC_Z)
             items.append(b'{"version":%d,"made_at":%b,"record":%b}' % (number, made_at, _record(gate, item)))
     tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)
 
 
 def _changed_visibly(item: Seen) -> bool:
-    """The first version of a record that one may know always; what it holds besides is another matter."""
+    """The first version of a record that one may know always; what it holds besides is another matter.
+
+    An anonymous report cannot be amended: what is shown as one has a single version, the newest.
+    """
+    if not origin_known(item):
+        return bool(item.row["current"])
     return item.row["version"] == 1 or any(item.decision.outcomes[i] for i in item.row["changed"])

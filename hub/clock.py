@@ -21,6 +21,11 @@ def seconds() -> int:
     return int(time.time())
 
 
+def ticks() -> float:
+    """Seconds on a clock that only runs forward: for how long something took, not for when it was."""
+    return time.monotonic()
+
+
 def from_micros(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1_000_000, UTC)
 

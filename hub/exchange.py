@@ -1,6 +1,5 @@
 """Submitting and amending records: what an agency's system or caseworker sends."""
 
-import hashlib
 from copy import copy
 from functools import cache
 from typing import Any
@@ -13,7 +12,7 @@ from hub import cases, clock
 from hub.audit.entry import Act
 from hub.casework import find_record, record_etag
 from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
+from hub.filing import Filing, Statement, Target, filled, finish, pair_lock, recognise
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
@@ -44,7 +43,8 @@ async def submit(
     try:
         async with services.database.transaction() as connection:
             await _lock(connection, key_hash, filing)
-            found, (row, persons) = await cases.find(connection, services.vault, filing, key_hash, subject.person_keys)
+            seek = (filing, key_hash, subject.person_keys, _on_duty(gate, filing))
+            found, (row, persons) = await cases.find(connection, services.vault, *seek)
             if row["digest"] is not None:
                 return _again(bytes(row["digest"]), digest, row["answer"])
             target = named or found or cases.new_target(services.vault, row["household"], persons)
@@ -56,21 +56,18 @@ async def submit(
             finish(statement, services.vault, gate.draft(Act.create), filing, target)
             await connection.execute(statement.text(), *statement.args)
     except HubError as error:
-        await gate.refuse(error)
+        await gate.refuse(error, about=(named.ref, named.key.log) if named else None)
     return answer
 
 
 async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
     """Copies of a request exclude each other at once; records on the same pair wait for each other."""
-    pair = matching(filing.parties, "victim")[:1] + matching(filing.parties, "respondent")[:1]
-    pair_lock = int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
-    if len(pair) < 2:
-        pair_lock = int.from_bytes(key_hash[8:16], "big", signed=True)
+    pair = pair_lock(filing.parties)
     alone = await connection.fetchval(
         "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN (SELECT TRUE FROM pg_advisory_xact_lock($2))"
         " ELSE FALSE END",
         int.from_bytes(key_hash[:8], "big", signed=True),
-        pair_lock,
+        int.from_bytes(key_hash[8:16], "big", signed=True) if pair is None else pair,
     )
     if not alone:
         raise Conflict
@@ -101,6 +98,14 @@ async def _named_case(gate: Gate, name: str, key_hash: bytes) -> Target | None:
 def _target(gate: Gate, row: Any) -> Target:
     key = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
     return Target(row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, False)
+
+
+def _on_duty(gate: Gate, filing: Filing) -> UnitInfo | None:
+    """Who must learn of what is told as a report, wherever it goes; None for records that are no report."""
+    if KINDS[filing.kind].origin == "routine":
+        return None
+    directory = gate.services.directory
+    return directory.duty_unit(filing.values.get("region") or directory.units[filing.unit_id].region_code)
 
 
 def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:

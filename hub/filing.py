@@ -4,6 +4,7 @@ A change is one statement of data-modifying CTEs: case, parties, record, outbox 
 together, and a submission costs five round trips (begin, locks, look-up, write, commit).
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
@@ -36,15 +37,18 @@ class PartyKeys:
 def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
     """The keyed hashes of every party that a record names."""
     people: dict[str, list[dict[str, str]]] = {}
+    single: dict[str, dict[str, str]] = {}
     for info in fields_of(KINDS[kind]):
         value = values.get(info.name)
         if not info.lookup or value is None:
             continue
         role, _, attribute = info.lookup.partition(".")
         if attribute:
-            people.setdefault(role, [{}])[0][attribute] = value
+            single.setdefault(role, {})[attribute] = value
         else:
-            people[role] = value
+            people.setdefault(role, []).extend(value)
+    for role, person in single.items():
+        people.setdefault(role, []).append(person)
     found = [PartyKeys(role, _keys(vault, person)) for role, many in people.items() for person in many]
     return [party for party in found if party.keys]
 
@@ -67,6 +71,14 @@ def _keys(vault: keys.Vault, person: dict[str, str]) -> dict[str, bytes]:
 def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     """The keys by which a party makes two records one case: id number, else phone with name."""
     return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
+
+
+def pair_lock(parties: list[PartyKeys]) -> int | None:
+    """The lock under which records on one victim and respondent wait for each other, if they name both."""
+    pair = matching(parties, "victim")[:1] + matching(parties, "respondent")[:1]
+    if len(pair) < 2:
+        return None
+    return int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
 
 
 def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:

@@ -17,7 +17,7 @@ from hub import cases, clock
 from hub.audit.entry import Act
 from hub.db import FAILED, Connection
 from hub.errors import HubError, NotFound, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, matching, recognise
+from hub.filing import Filing, Statement, Target, filled, finish, matching, pair_lock, recognise
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -53,12 +53,10 @@ class Accepted:
     at: datetime
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
+    on_a_pair: bool = False
 
     def receipt(self, target: Target) -> dict[str, Any]:
-        """The row by which the holder of the receipt finds the case.
-
-        To say that one is the victim opens nothing of a case that was there before: anybody can say so.
-        """
+        """The row by which the holder of the receipt finds the case."""
         return {
             "code_hash": self.code_hash,
             "secret_hash": self.secret_hash,
@@ -105,7 +103,8 @@ async def receipt_subject(services: Services, code: str, secret: str) -> Subject
         return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
     given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
     if not secrets.compare_digest(given, bytes(row["secret_hash"])):
-        raise NotFound
+        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
     role = "reporter_victim" if row["reporter_is_victim"] else "reporter_other"
     return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
 
@@ -175,29 +174,36 @@ class Intake:
 
     async def _keep(self, batch: list[Accepted]) -> HubError | None:
         """Database, else file; only when both fail is a report refused, and then it says so."""
-        try:
-            async with asyncio.timeout(self.services.settings.intake_timeout + 0.001 * len(batch)):
-                async with self.services.database.transaction() as connection:
-                    await self._write_many(connection, batch)
+        writing = asyncio.create_task(self._write_batch(batch))
+        await asyncio.wait({writing}, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
+        if writing.done() and await writing:
             return None
+        writing.cancel()  # and not waited for: a server that hangs answers no cancellation either
+        try:
+            await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
+            return None
+        except Exception:
+            return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
+
+    async def _write_batch(self, batch: list[Accepted]) -> bool:
+        try:
+            async with self.services.database.transaction() as connection:
+                await self._write_many(connection, batch)
         except Exception:  # the database's fault or ours: either way the report is kept
-            try:
-                await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
-                return None
-            except Exception:
-                return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
+            return False
+        return True
 
     async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
-        plain_ones, texts = [], set()
+        """Reports on a pair one by one, so that the second finds the case of the first; all others as one."""
+        others: list[Statement] = []
         for accepted in batch:
             statement = await self._statement(connection, accepted)
-            plain_ones.append(statement.args)
-            texts.add(statement.text())
-        if len(texts) == 1:
-            await connection.executemany(texts.pop(), plain_ones)
-            return
-        for accepted in batch:
-            await self._write(connection, accepted)
+            if accepted.on_a_pair:
+                await connection.execute(statement.text(), *statement.args)
+            else:
+                others.append(statement)
+        for text in {statement.text() for statement in others}:
+            await connection.executemany(text, [s.args for s in others if s.text() == text])
 
     async def _write(self, connection: Connection, accepted: Accepted) -> None:
         statement = await self._statement(connection, accepted)
@@ -237,9 +243,16 @@ class Intake:
             return cases.target_of(vault, row)
         persons: dict[bytes, UUID] = {}
         household = None
+        lock = pair_lock(filing.parties)
+        accepted.on_a_pair = lock is not None
+        if lock is not None:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
         if matching(filing.parties, "victim"):
-            found, (row, persons) = await cases.find(connection, vault, filing, b"", ())
-            if found is not None:
+            duty, _ = handler_for(self.services, accepted.values)
+            found, (row, persons) = await cases.find(connection, vault, filing, b"", (), duty)
+            # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
+            # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
+            if found is not None and not accepted.values.get("reporter_is_victim"):
                 return found
             household = row["household"]
         return cases.new_target(vault, household, persons)
@@ -256,15 +269,17 @@ class Intake:
         """File what the spool holds; each report once. Returns how many were filed."""
         filed = 0
         for path in self.spool.files():
-            try:
-                for a in self.spool.read(path):
-                    filed += await self._file_once(Accepted(*a))
-            except HubError:
-                raise
-            except Exception as error:  # this file stays for a person to look at; the others go on
-                log.error("spool", file=path.name, error=type(error).__name__)
-                continue
-            path.unlink(missing_ok=True)
+            whole = True
+            for line in self.spool.lines(path):
+                try:
+                    filed += await self._file_once(Accepted(*self.spool.opened(line)))
+                except HubError:
+                    raise
+                except Exception as error:  # the file stays for a person to look at; all other reports go on
+                    log.error("spool", file=path.name, error=type(error).__name__)
+                    whole = False
+            if whole:
+                path.unlink(missing_ok=True)
         return filed
 
     async def _file_once(self, accepted: Accepted) -> bool:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import cursors, keys
+from hub.audit.committer import Draft
 from hub.audit.entry import Act, bound_to
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, Unavailable
@@ -56,11 +57,24 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
         raise Unavailable from lost
     draft = gate.draft(Act.audit_read)
     draft.body |= {"query": _shape(filters), "count": len(rows)}
+    if filters.case:
+        _name(gate, draft, _uuid(filters.case), rows)
     await gate.services.committer.commit(draft)
     items = [_shown(gate, row) for row in rows]
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
     return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
+
+
+def _name(gate: Gate, draft: Draft, case: UUID, rows: list[Any]) -> None:
+    """A look at what was done with one case is an access to that case, and found among its entries."""
+    ref = gate.services.vault.pseudonym("case", case.bytes)
+    draft.case_refs = [known for known in (ref, case) if any(known in row["case_refs"] for row in rows)]
+    row = next((row for row in rows if row["case_id"] is not None and row["case_refs"] == draft.case_refs), None)
+    if row is not None:
+        draft.seal_with = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
+    elif draft.case_refs:  # nothing about that case alone was shown: the body stays under the hub's key
+        draft.body["cases"], draft.case_refs = [known.hex for known in draft.case_refs], []
 
 
 def _shape(filters: LogFilters) -> str:

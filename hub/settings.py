@@ -34,6 +34,7 @@ class Settings:
     pool_size: int = field(default_factory=lambda: int(os.environ.get("HUB_POOL_SIZE", "8")))
     log_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_LOG_TIMEOUT", "2")))
     intake_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_INTAKE_TIMEOUT", "0.08")))
+    even_out: float = field(default_factory=lambda: float(os.environ.get("HUB_EVEN_OUT", "0.05")))
     idle_session: int = 30 * 60
     token_life: int = 300
     upload_limit: int = 20 * 1024 * 1024

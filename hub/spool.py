@@ -2,7 +2,6 @@
 
 import base64
 import os
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,16 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{clock.micros()}-{os.getpid()}.sealed"
         temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            for values, kind, code, secret, at, record_id in batch:
-                raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
-                file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with temporary.open("wb") as file:
+                for values, kind, code, secret, at, record_id in batch:
+                    raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
+                    file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:  # what did not fit must not take the room of what would
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(path)
         handle = os.open(self.folder, os.O_RDONLY)
         os.fsync(handle)
@@ -42,8 +45,14 @@ class Spool:
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))
 
-    def read(self, path: Path) -> Iterator[Spooled]:
-        for line in path.read_bytes().split():
-            raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
-            values, kind, code, secret, at, record_id = raw
-            yield values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)
+    def lines(self, path: Path) -> list[bytes]:
+        """One report a line, sealed; none if another process has filed them meanwhile."""
+        try:
+            return path.read_bytes().split()
+        except FileNotFoundError:
+            return []
+
+    def opened(self, line: bytes) -> Spooled:
+        raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
+        values, kind, code, secret, at, record_id = raw
+        return values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)

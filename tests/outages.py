@@ -1,7 +1,10 @@
-"""Taking the database away, for real: a table nobody can write, or a server that lets nobody in."""
+"""Taking the database away, for real: a table nobody can write, a server that lets nobody in, or that stands still."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -38,3 +41,18 @@ async def down(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
     finally:
         await connection.execute("ALTER ROLE hub_app LOGIN")
         await connection.close()
+
+
+@asynccontextmanager
+async def hung(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
+    """The server stands still: it takes no query and no cancellation, yet no connection breaks."""
+    first = int((embedded.data / "postmaster.pid").read_text().split()[0])
+    found = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    processes = [*map(int, found), first]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from hub.attachments import CHUNK
+from hub.models.fields import Category
 from tests import logbook
 from tests.world import AWAY, Caller, World, call, pair
 
@@ -89,7 +90,11 @@ async def test_accepted_types(world: World, media_type: str) -> None:
     assert down.content == content and down.headers["content-type"] == file["media_type"]
     assert down.headers["content-disposition"].startswith("attachment;")
     assert "照片".encode() not in down.headers["content-disposition"].encode()
-    assert len(await logbook.about(world.services, case, "read")) > before
+    entries = (await logbook.about(world.services, case, "read"))[before:]
+    assert entries
+    for entry in entries:
+        for group in (await logbook.body(world.services, entry))["what"]:
+            assert "evidence" in group["clear"] and set(group["clear"]) <= {c.value for c in Category}
 
 
 @pytest.mark.parametrize("what", REFUSED)

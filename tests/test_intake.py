@@ -117,6 +117,8 @@ async def test_reading_by_receipt(world: World) -> None:
         assert (await held(world, {"receipt": malformed})).status_code in (404, 422)
     case = await case_of(world.services, made)
     assert len(await logbook.about(world.services, case["id"], "read")) >= 4
+    actor = world.services.vault.pseudonym("actor", str(case["id"]).encode())
+    assert await logbook.count(world.services, "act = 'login-fail' AND actor = $1", actor) == 5, "each guess"
 
 
 async def test_adding_later(world: World) -> None:
@@ -152,6 +154,42 @@ async def test_a_report_joins_an_open_case(world: World) -> None:
     assert str((await case_of(world.services, await report(world, **parties)))["id"]) != case
 
 
+async def test_reports_sent_at_once_open_one_case_a_pair(world: World) -> None:
+    """Twelve pairs, three reports on each in one batch: twelve cases; on nobody in particular: a case each."""
+    intake, pairs = world.app.state.intake, [pair() for _ in range(12)]
+    sent = [{"place": PLACE} | who for who in (*pairs, *pairs, *pairs)] + [{"place": PLACE}] * 3
+    batch = [Accepted(values, "report", uuid.uuid4().bytes, bytes(16), clock.now()) for values in sent]
+    assert await intake._keep(batch) is None
+    await settled(world)
+    sql = "SELECT DISTINCT case_id FROM record WHERE id = ANY($1)"
+    ids = [accepted.record_id for accepted in batch]
+    assert len(await world.services.database.fetch(sql, ids[:-3])) == len(pairs)
+    assert len(await world.services.database.fetch(sql, ids[-3:])) == 3
+
+
+def shape(value: Any) -> Any:
+    """An answer without its values: what it holds, at every depth."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
+
+
+@pytest.mark.parametrize("claim", [True, False, None])
+async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, claim: bool | None) -> None:
+    """Whoever names a pair, and says she is its victim or not, is shown the same with a case there and without;
+    the police, to whom the case is no secret, see it grow (the control)."""
+    police, parties = await world.agency("police"), pair()
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    said = {"region": HOME} | ({"reporter_is_victim": claim} if claim is not None else {})
+    there, fresh = await report(world, **parties, **said), await report(world, **pair(), **said)
+    await police.filed("criticism", {"given_at": instant(), "facts": "x"}, case=case)
+    for secret in (False, True):
+        shown = [(await held(world, r, r["secret"] if secret else None)).json() for r in (there, fresh)]
+        assert shape(shown[0]) == shape(shown[1])
+        assert shown[0]["status"] == shown[1]["status"] and shown[0]["withheld"] == shown[1]["withheld"]
+    assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
+
+
 async def spooled(world: World, count: int, text: str) -> tuple[list[dict[str, str]], bytes]:
     """Reports sent while the database takes nothing, and what lies on disk then."""
     made = await asyncio.gather(*(report(world, what=f"{text}{i}", region=HOME) for i in range(count)))
@@ -167,18 +205,20 @@ async def settled(world: World) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("outage", [outages.blocked, outages.down])
+@pytest.mark.parametrize("outage", [outages.blocked, outages.down, outages.hung])
 async def test_spooled_while_the_database_is_away(world: World, embedded: Embedded, outage: Any) -> None:
     """A09: accepted with a receipt, sealed on disk, filed exactly once as soon as it is back; then all is ready."""
     police = await world.agency("police")
     case = (await police.filed("police_call", call()))["case_id"]
     await settled(world)
     async with outage(embedded, "cases"):
+        began = asyncio.get_running_loop().time()
         made, kept = await spooled(world, 30, "断网时的报警")
+        assert asyncio.get_running_loop().time() - began < 5, "nobody waits for a server that does not answer"
         assert (await police.get(f"/v1/cases/{case}")).status_code in (401, 503) if outage is outages.down else True
-    for plain in ("断网时的报警", PLACE, HOME, made[0]["receipt"].replace(" ", ""), made[0]["secret"], "what"):
-        assert plain.encode() not in kept and base64.b64encode(plain.encode())[:-4] not in kept
     lines = [base64.b64decode(line) for line in kept.split()]
+    for plain in ("断网时的报警", PLACE, HOME, made[0]["receipt"].replace(" ", ""), made[0]["secret"], "what"):
+        assert plain.encode() not in b"".join(lines)
     assert len(lines) >= 30 and "断网时的报警0" in world.services.vault.misc.open(lines[0], b"spool").decode()
     await settled(world)
     for i, receipt in enumerate(made):
@@ -217,6 +257,23 @@ async def test_a_bad_spool_file_holds_nothing_up(world: World) -> None:
     assert await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good.record_id)
     for path in bad:
         path.unlink()
+
+
+async def test_a_bad_line_holds_up_no_other(world: World) -> None:
+    """One report of a batch cannot be read: those behind it in the file are filed, and the file stays."""
+    intake = world.app.state.intake
+    good = [Accepted({"place": PLACE}, "report", uuid.uuid4().bytes, bytes(16), clock.now()) for _ in range(2)]
+    intake.spool.append([accepted.spooled() for accepted in good])
+    (path,) = intake.spool.files()
+    first, second = path.read_bytes().split()
+    path.write_bytes(b"\n".join((first, first[:-8] + b"AAAAAAAA", second)))
+    sql = "SELECT 1 FROM record WHERE id = ANY($1)"
+    ids = [accepted.record_id for accepted in good]
+    async with asyncio.timeout(10):
+        while len(await world.services.database.fetch(sql, ids)) < len(good):
+            await asyncio.sleep(0.05)
+    assert path.exists()
+    path.unlink()
 
 
 async def test_refused_only_when_no_disk_takes_it(world: World, embedded: Embedded) -> None:

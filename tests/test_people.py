@@ -239,8 +239,9 @@ async def test_administrators_read_no_case(world: World) -> None:
 async def test_every_login_and_failure_is_in_the_log(world: World) -> None:
     """Logins, failures, the end of a session, by account; an unknown name as nobody's."""
     somebody, quiet = await enrol.person(world), await enrol.person(world)
+    used = somebody.code()
     caller = await somebody.enters()
-    for changes in ({"password": "x"}, {"code": "000000"}, {}):
+    for changes in ({"password": "x"}, {"code": "000000"}, {"code": used}):
         assert (await somebody.tries(**changes)).status_code == 401
     await caller.send("DELETE", "/v1/sessions/current")
     ended, opened = await world.log(act="login", who=somebody.id)

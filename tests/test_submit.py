@@ -10,6 +10,7 @@ import pytest
 
 from hub import admin
 from hub.demo.province import TYPES
+from tests import logbook
 from tests.forms import PUBLIC, minimal, write_rules
 from tests.world import AWAY, HOME, Caller, World, call, instant, pair, someone
 
@@ -185,6 +186,18 @@ async def test_naming_a_case_one_may_not_know(world: World) -> None:
     for name in (made["case_id"], str(uuid.uuid4()), "500113-2024-ABCDEFGH", "x"):
         answers.append(await away.submit("case_form", form, case=name))
     assert {(a.status_code, a.text) for a in answers} == {(404, answers[0].text)}
+
+
+async def test_a_case_found_by_its_name_is_in_the_log_though_nothing_is_filed(world: World) -> None:
+    """A refusal that comes after a named case was found tells that it is there: the entry names the case."""
+    case = (await (await world.agency("police")).filed("police_call", call(region=HOME)))["case_id"]
+    school, body = await world.agency("school"), minimal("referral_slip", to_unit="nowhere")
+    before = len(await logbook.about(world.services, case, "deny"))
+    absent = await school.submit("referral_slip", body, case=str(uuid.uuid4()))
+    assert absent.status_code == 404 and len(await logbook.about(world.services, case, "deny")) == before
+    assert (await school.submit("referral_slip", body, case=case)).status_code == 422
+    (entry,) = (await logbook.about(world.services, case, "deny"))[before:]
+    assert (await logbook.body(world.services, entry))["who"]["unit"] == f"{HOME}-school"
 
 
 @pytest.mark.parametrize("unit_type", TYPES)

@@ -22,7 +22,9 @@ from jose.exceptions import JOSEError
 from hub import clock
 from hub.errors import HubError, Unauthenticated
 from hub.keys import public_jwk, thumbprint
+from hub.models.account import CASE_ROLES
 from hub.people import ACCOUNT, session_subject, subject_of
+from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
 
@@ -215,21 +217,28 @@ class Tokens:
 
     async def _subject(self, known: Known, on_behalf_of: str) -> Subject:
         row = known.row
-        common = {"client_id": known.client_id, "client_rev": row["rev"], "key": known.jkt, "scopes": known.scopes}
-        if on_behalf_of:
-            return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
-        return Subject(
+        common: dict[str, Any] = {
+            "client_id": known.client_id,
+            "client_rev": row["rev"],
+            "key": known.jkt,
+            "scopes": known.scopes,
+        }
+        alone = Subject(
             unit_type=row["type"],
             role=SYSTEM,
             unit_id=row["unit_id"],
             unit_code=row["code"],
             area=row["area"],
             path=row["path"],
-            client_id=known.client_id,
-            client_rev=row["rev"],
-            key=known.jkt,
-            scopes=known.scopes,
+            **common,
         )
+        if not on_behalf_of:
+            return alone
+        try:
+            return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
+        except Unauthenticated as refused:  # who the system is, is known: this refusal is an access
+            await Gate(self.services, alone, None).enter_refusal(refused)
+            raise
 
     async def _recognise(self, token: str) -> Known:
         """A token seen before costs one hash; its client is looked up again after five seconds."""
@@ -261,10 +270,13 @@ class Tokens:
             self._known = {h: k for h, k in self._known.items() if k.expires > now}
 
     async def _person(self, unit_id: UUID, name: str) -> Any:
-        """The account that the agency imported under this name; the request is refused without one."""
+        """The account that the agency imported under this name; the request is refused without one.
+
+        An administrator comes with a password and second factor or not at all: no system speaks for one.
+        """
         if not name.isprintable():
             raise Unauthenticated
         row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
-        if row is None:
+        if row is None or row["role"] not in CASE_ROLES:
             raise Unauthenticated("On-Behalf-Of 所指人员未登记。", "On-Behalf-Of names no account of your unit.")
         return row

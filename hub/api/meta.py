@@ -1,11 +1,12 @@
 """Health, readiness, and the catalogue of kinds and fields."""
 
+import asyncio
+
 import orjson
 from fastapi import APIRouter, Response
 
 from hub.api.bodies import json_response
 from hub.api.deps import ServicesDep
-from hub.errors import Unavailable
 from hub.models.catalogue import KINDS, fields_of
 
 router = APIRouter(tags=["系统 system"])
@@ -20,11 +21,12 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(services: ServicesDep) -> Response:
     """能否写访问日志；不能则不放行任何数据。503 while the log cannot be written."""
-    try:
-        await services.database.fetchrow("SELECT 1")
-        ready = services.committer.ready or await services.committer.probe()
-    except Unavailable:
-        ready = False
+    asked = asyncio.create_task(services.database.fetchrow("SELECT 1"))
+    await asyncio.wait({asked}, timeout=services.settings.log_timeout)
+    if not asked.done():
+        asked.cancel()  # and not waited for: a server that hangs answers no cancellation either
+    ready = asked.done() and asked.exception() is None
+    ready = ready and (services.committer.ready or await services.committer.probe())
     return json_response(b'{"status":"ready"}' if ready else b'{"status":"log unavailable"}', 200 if ready else 503)
 
 

@@ -130,7 +130,10 @@ def install(app: FastAPI) -> None:
     """Register the one handler for each kind of failure."""
 
     async def hub_error(request: Request, error: Any) -> Response:
-        return document(request, await _logged(request, error))
+        answer = document(request, await _logged(request, error))
+        if isinstance(error, NotFound) and hasattr(request.state, "gate"):
+            await request.state.gate.even_out()
+        return answer
 
     async def validation(request: Request, error: Any) -> Response:
         return document(request, await _logged(request, invalid(error.errors())))

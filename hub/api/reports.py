@@ -41,7 +41,9 @@ async def read_report(code: Code, request: Request, services: ServicesDep, recei
     """凭回执查询。The receipt shows status words; with the second secret, what was submitted."""
     gate = await _holder(services, request, code, receipt_secret)
     assert gate.subject.own_case is not None
-    return json_response(await casework.open_case(gate, gate.subject.own_case))
+    body = await casework.open_case(gate, gate.subject.own_case)
+    await gate.even_out()  # how much there is in the case that she cannot see must not show either
+    return json_response(body)
 
 
 @router.post("/{code}/additions", status_code=201, openapi_extra=described(ADDITION))
@@ -69,5 +71,5 @@ async def add_photo(code: Code, request: Request, services: ServicesDep, receipt
     gate = await _holder(services, request, code, receipt_secret or "-")
     await check_length(request, services.settings.upload_limit)
     assert gate.subject.unit_id is not None
-    made = await attachments.store(gate, gate.subject.unit_id, "photo", request.stream())
+    made = await attachments.store(gate, gate.subject.unit_id, attachments.PHOTO, request.stream())
     return json_response(orjson.dumps(made.shown()), 201)

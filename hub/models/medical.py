@@ -57,13 +57,17 @@ class MandatoryReport(PartiesPart, ReporterPart, RecordFields):
     Others see a report: fields under a report's names (`told_as`); what no report has is left out.
     """
 
-    subject_name: Short | None = governed(C.minor, "疑似被侵害人姓名", pii=Pii.name, told_as="children.name")
+    subject_name: Short | None = governed(
+        C.minor, "疑似被侵害人姓名", pii=Pii.name, lookup="child.name", told_as="children.name"
+    )
     subject_id_number: IdNumber | None = governed(
-        C.minor, "疑似被侵害人身份证号", pii=Pii.id_number, told_as="children.id_number"
+        C.minor, "疑似被侵害人身份证号", pii=Pii.id_number, lookup="child.id_number", told_as="children.id_number"
     )
     subject_sex: Sex | None = governed(C.minor, "疑似被侵害人性别", pii=Pii.code, told_as="children.sex")
     subject_address: Short | None = governed(C.minor, "疑似被侵害人住址", told_as="children.address")
-    subject_phone: Phone | None = governed(C.minor, "疑似被侵害人电话", pii=Pii.phone, told_as="children.phone")
+    subject_phone: Phone | None = governed(
+        C.minor, "疑似被侵害人电话", pii=Pii.phone, lookup="child.phone", told_as="children.phone"
+    )
     guardian_name: Short | None = governed(C.minor, "法定代理人", pii=Pii.name, told_as="children.guardian")
     guardian_phone: Phone | None = governed(C.minor, "法定代理人电话", pii=Pii.phone, told_as="children.guardian_phone")
     department: Short | None = governed(C.reporter, "报告科室")

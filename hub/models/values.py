@@ -47,7 +47,7 @@ def id_number_of(value: str) -> str:
 
 
 def phone_of(value: str) -> str:
-    """A phone number in the one form by which it is found again; raises `ValueError`."""
+    """A phone as it is kept and compared: digits alone, without +86; raises `ValueError` with the reason."""
     value = re.sub(r"[\s()（）-]", "", value)
     value = re.sub(r"^(\+|00)86", "", value)
     if not re.fullmatch(r"1[3-9][0-9]{9}|0[1-9][0-9]{8,11}|[1-9][0-9]{4,7}|400[0-9]{7}", value, re.ASCII):

@@ -46,6 +46,7 @@ class Decision:
     listed: tuple[tuple[str, int], ...]
     granted: frozenset[str]
     tail: bytes
+    size: int
 
     @property
     def visible(self) -> bool:
@@ -56,7 +57,10 @@ class Decision:
 
 
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
-    """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`."""
+    """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`.
+
+    `size`: bytes in a log entry.
+    """
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
         (f"{'c' if outcome == CLEAR else 'm'}_{category}", i)
@@ -66,7 +70,10 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     listed = tuple(column for column in columns if column[1] != INDEX["refuge"])
     granted = frozenset(name for name, _ in columns)
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
-    return Decision(names, outcomes, tuple(rules), by[CLEAR], by[MASKED], by[WITHHELD], columns, listed, granted, tail)
+    rules = tuple(rules)
+    size = 60 + sum(len(word) + 3 for words in (names, rules, by[CLEAR], by[MASKED]) for word in words)
+    opened = (by[CLEAR], by[MASKED], by[WITHHELD])
+    return Decision(names, outcomes, rules, *opened, columns, listed, granted, tail, size)
 
 
 class Judge:

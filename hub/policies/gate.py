@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from hub import keys
-from hub.audit.committer import Draft, insert_entry
+from hub import clock, keys
+from hub.audit.committer import NOBODY, Draft, insert_entry
 from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
@@ -25,6 +25,8 @@ from hub.policies.subject import Purpose, Subject
 CONFLICT = "party_conflict"
 STANDING = sum(facts.BIT[f] for f in ("involved", "territorial", "referred_in", "named_in_order", "superior"))
 """Any of these lets a unit file under a case."""
+About = tuple[UUID, keys.Sealer]
+"""A case as the log knows it: its pseudonym, and what seals entries about it alone."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Gate:
     services: Services
     subject: Subject
     purpose: Purpose | None
+    began: float = field(default_factory=clock.ticks)
     _table: Table | None = field(default=None, init=False)
 
     @property
@@ -87,7 +90,14 @@ class Gate:
         elif conflicts:
             await self._deny(act, query, conflicts)
         await self._release(act, query, seen)
+        if not seen:
+            await self.even_out()
         return seen
+
+    async def even_out(self) -> None:
+        """Wait for the next of even steps (`HUB_EVEN_OUT`): how long nothing took must not tell what was there."""
+        if step := self.services.settings.even_out:
+            await asyncio.sleep((self.began - clock.ticks()) % step)
 
     async def _release(self, act: Act, query: Query, seen: list[Seen]) -> None:
         """Log what is about to be shown, then open it."""
@@ -138,18 +148,21 @@ class Gate:
         unit = subject.unit_id if subject.unit_id in self.services.directory.units else None
         return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
 
-    async def refuse(self, error: HubError, act: Act = Act.deny) -> None:
+    async def refuse(self, error: HubError, act: Act = Act.deny, about: About | None = None) -> None:
         """Log a refusal, then raise it."""
-        await self.enter_refusal(error, act)
+        await self.enter_refusal(error, act, about)
         raise error
 
-    async def enter_refusal(self, error: HubError, act: Act = Act.deny) -> None:
+    async def enter_refusal(self, error: HubError, act: Act = Act.deny, about: About | None = None) -> None:
+        """`about` is the case on which it tells something: that it can be found."""
         if error.entered:
             return
         error.entered = True
         draft = self.draft(act)
         draft.outcome, draft.status = "deny", error.status
         draft.body |= {"error": error.code, "about": {k: str(v)[:100] for k, v in error.extra.items()}}
+        if about is not None:
+            draft.case_refs, draft.seal_with = [about[0]], about[1]
         await self.services.committer.commit(draft)
 
     async def locate(self, column: str, value: Any) -> Row:
@@ -176,6 +189,8 @@ class Gate:
         sql = f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case_id)
         draft = self.draft(Act.policy)
+        draft.actor, draft.unit_id = NOBODY, None  # the operator asks, about the account, which did nothing
+        draft.body |= {"about": draft.body.pop("who"), "command": "policy explain"}
         if row is not None:
             draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
         draft.body |= {"query": "explain", "count": int(row is not None)}
@@ -207,7 +222,7 @@ class Gate:
     def _case_key(self, row: Row) -> keys.CaseKey:
         return self.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
 
-    async def release_files(self, item: Seen, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:
+    async def release_files(self, item: Seen, category: str, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:
         """A ticket for attachments of a record whose evidence this caller sees in clear; logged first."""
         draft, row = self.draft(Act.read), item.row
         draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
@@ -215,7 +230,8 @@ class Gate:
         draft.body |= {
             "what": [
                 {
-                    "clear": sorted(columns),
+                    "clear": [category],
+                    "parts": sorted(columns),
                     "facts": item.decision.facts,
                     "rows": [f"{row['ref'].hex}:{file.hex}:0" for file in files],
                 }

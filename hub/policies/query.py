@@ -15,8 +15,8 @@ CASE_COLUMNS = (
     " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
 )
 RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.last_changed"
-ROW_BYTES, GROUP_BYTES, BODY_BYTES = 72, 1100, 7400
-"""What a row and a distinct decision take in an entry's body at most, and how full a body may get (of 8 KiB)."""
+ROW_BYTES, BODY_BYTES = 72, 7400
+"""What a row takes in an entry's body at most, and how full of rows and decisions a body may get (of 8 KiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def statement(table: Table, query: Query) -> str:
 def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
     """Rows cut so that each part fits one entry."""
     chunk: list[Seen] = []
-    decisions: set[int] = set()
+    decisions: dict[int, int] = {}
     for item in seen:
-        decisions.add(id(item.decision))
-        if (len(chunk) + 1) * ROW_BYTES + len(decisions) * GROUP_BYTES > BODY_BYTES:
+        decisions[id(item.decision)] = item.decision.size
+        if (len(chunk) + 1) * ROW_BYTES + sum(decisions.values()) > BODY_BYTES:
             yield chunk
-            chunk, decisions = [], {id(item.decision)}
+            chunk, decisions = [], {id(item.decision): item.decision.size}
         chunk.append(item)
     if chunk:
         yield chunk

@@ -14,7 +14,7 @@ from hub.demo.province import TYPES
 from hub.policies import facts
 from hub.policies.decide import Policy
 from hub.policies.subject import Purpose
-from tests import enrol
+from tests import enrol, logbook
 from tests.enrol import Agency
 from tests.world import AWAY, HOME, Caller, World, call, someone
 
@@ -215,3 +215,20 @@ async def test_every_token_issued_and_refused_is_logged(world: World) -> None:
     await police.caller()
     (entry,) = await world.log(act="login", who=police.code)
     assert entry["body"]["who"]["client"] == police.code and entry["unit"] == police.code
+
+
+async def test_no_system_acts_for_an_administrator(world: World) -> None:
+    """An administrator is there with password and second factor or not at all, whatever a unit's system says.
+    Such a try, like any name that is not there, is in the log under the system that made it."""
+    unit, services = "50-joint_centre", world.services
+    system = Caller(world.http, {"Authorization": f"Bearer {await world.token(unit)}"})
+    entries = "act = 'deny' AND status = 401 AND actor = $1"
+    actor = services.vault.pseudonym("actor", unit.encode())
+    for name in ("login-auditor", "login-policy_admin", "login-sysadmin", "nobody"):
+        before = await logbook.count(services, entries, actor)
+        answer = await system.get("/v1/audit/entries", headers={"On-Behalf-Of": name})
+        assert answer.status_code == 401 and "items" not in answer.json(), name
+        assert await logbook.count(services, entries, actor) == before + 1, name
+    caseworker = await system.get("/v1/cases", headers={"On-Behalf-Of": "caseworker"}, purpose="case_handling")
+    assert caseworker.status_code == 200, "control"
+    assert (await (await world.person("auditor")).get("/v1/audit/entries")).status_code == 200, "control"

@@ -15,7 +15,7 @@ from hub.embedded import Embedded
 from hub.errors import Unavailable
 from hub.policies.services import Services
 from tests import logbook
-from tests.outages import blocked, superuser
+from tests.outages import blocked, hung, superuser
 from tests.world import World, call
 
 
@@ -89,6 +89,15 @@ async def test_503_and_recovery(world: World, embedded: Embedded) -> None:
     assert (await world.http.get("/readyz")).status_code == 200
     assert "阻塞期间不得外流" in (await police.get(url)).text
     assert world.services.committer.w != writer
+
+
+async def test_not_ready_while_the_database_hangs(world: World, embedded: Embedded) -> None:
+    """A server that stands still breaks nothing, so nothing fails by itself: readiness says it in two seconds."""
+    async with hung(embedded), asyncio.timeout(8):
+        answers = await asyncio.gather(*(world.http.get("/readyz") for _ in range(12)))
+        assert {a.status_code for a in answers} == {503}
+        assert (await world.http.get("/healthz")).status_code == 200
+    assert (await world.http.get("/readyz")).status_code == 200
 
 
 async def test_a_late_row_of_an_abandoned_flush_harms_nothing(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hub.audit import entry
-from hub.policies import gate
+from hub.policies import facts, gate
+from hub.policies.subject import PURPOSES, ROLES
 from tests import logbook
 from tests.world import HOME, Caller, World, instant, pair
 
@@ -66,3 +67,34 @@ async def test_a_mixed_page_is_logged_whole(world: World, monkeypatch: pytest.Mo
     answer = await police.get("/v1/cases", params={"limit": 1000})
     assert answer.status_code == 503 and "混合列表" not in answer.text
     assert (await world.http.get("/readyz")).status_code == 200
+
+
+FACTS = ("alert_open", "relocated", "named", "referred")
+
+
+async def test_decisions_of_many_words_fit_too(world: World) -> None:
+    """The federation's own cases in sixteen ways, whose decisions are the longest of all: no page is refused."""
+    federation, database = await world.agency("womens_federation"), world.services.database
+    for n in range(48):
+        sent = {"received_at": instant(), "narrative": "长页", "region": HOME} | pair()
+        case = (await federation.filed("federation_complaint", sent))["case_id"]
+        true = [name for i, name in enumerate(FACTS) if n >> i & 1]
+        to = [f"{name} = {'involved' if name in ('named', 'referred') else 'TRUE'}" for name in true]
+        if to:
+            await database.execute(f"UPDATE cases SET {', '.join(to)} WHERE id = $1::uuid", case)
+    for purpose in ("case_handling", "follow_up", "protection_order", "shelter_relief"):
+        answer = await federation.get("/v1/cases", params={"limit": 48}, purpose=purpose)
+        assert answer.status_code == 200 and len(answer.json()["items"]) == 48, purpose
+
+
+def test_a_decision_is_as_long_as_it_says(world: World) -> None:
+    """What the pages are cut by is no less than what the entry holds, for every caller and set of facts."""
+    policy, tried = world.services.policy, 0
+    for unit_type, role, purpose in itertools.product(policy.rules.unit_types, ROLES, PURPOSES):
+        table = policy.table(unit_type, role, purpose)
+        for bits in range(0, 1 << len(facts.NAMES), 7) if table.stateable else ():
+            made = table.decide(bits)
+            group = {"clear": made.clear, "masked": made.masked, "facts": made.facts, "rules": made.rules, "rows": []}
+            assert len(entry.canonical(group)) <= made.size
+            tried += 1
+    assert tried > 1000

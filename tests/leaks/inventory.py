@@ -37,9 +37,11 @@ JOBS = {
     "main: services.directory.follow(DIRECTORY_SECONDS)": "starts the same",
     "intake: self._run()": "seals reports and writes them; opens nothing (canaries: test_at_rest)",
     "intake: _run for ever": "the loop of the same",
+    "intake: self._write_batch(batch)": "writes one batch of them, and is left behind when the database hangs",
     "intake: self._drain_for_ever()": "files spooled reports, sealed on disk (canaries: test_at_rest)",
     "intake: _drain_for_ever for ever": "the loop of the same",
     "cli: work for ever": "`hub worker`: the same drain; deletes expired assertions and orphaned sealed chunks",
+    "meta: services.database.fetchrow('SELECT 1')": "asks whether the database answers, and reads nothing of it",
     "run: server.serve([listening])": "the demo's own server, on the same application",
 }
 

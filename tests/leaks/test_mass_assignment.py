@@ -4,8 +4,10 @@ import os
 import uuid
 from typing import Any
 
+import orjson
 import pytest
 
+from hub.api import reports
 from hub.demo.province import TYPES
 from hub.models.base import Governed, RecordFields
 from hub.models.catalogue import KINDS, fields_of
@@ -85,6 +87,19 @@ async def test_a_unit_writes_only_what_its_type_owns(world: World) -> None:
             assert status == (201 if owner else 403), (kind, unit_type)
             accepted += status == 201
     assert (await counted(world))[0] == before + accepted
+
+
+async def test_a_careless_reader_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a reader that drops what it does not know takes a body with server names, and a write is counted."""
+
+    async def careless(request: Any, model: Any) -> Any:
+        sent = orjson.loads(await request.body())
+        return model(**{name: value for name, value in sent.items() if name in model.model_fields}), b""
+
+    monkeypatch.setattr(reports, "parse", careless)
+    before = await counted(world)
+    assert await offer(world, "report", {"place": "家里", "handler_id": 1}) == 201
+    assert await counted(world) > before
 
 
 def test_a_field_without_a_category_fails_at_import() -> None:

@@ -6,7 +6,7 @@ A conflict also leaves an entry with outcome `conflict`, marked for a security o
 import itertools
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -155,6 +155,20 @@ async def test_a_party_finds_herself_nowhere(world: World, party: Parties) -> No
             assert await unmarked(world, at, "search", {}) == []
     colleague = await world.agency("police")
     assert party.conflict.case in (await colleague.get("/v1/cases?limit=1000")).text, "the colleague handles it"
+
+
+@pytest.mark.parametrize("written", ["{}", "+86 {}", "0086{}", " {} "])
+async def test_a_phone_is_the_same_however_it_is_written(world: World, written: str) -> None:
+    """Whose account was imported with a party's phone is in conflict, with blanks and country code or without."""
+    people, name = pair(), f"phone-{uuid.uuid4().hex[:6]}"
+    phone = written.format(people["respondent_phone"][:3] + "-" * ("+" in written) + people["respondent_phone"][3:])
+    new = admin.NewAccount(f"{HOME}-police", name, "caseworker", someone()["id_number"], phone=phone)
+    await admin.add_accounts(world.services, [new])
+    case = f"/v1/cases/{(await (await world.agency('police')).filed('police_call', call(people)))['case_id']}"
+    assert (await (await world.agency("police", person=name)).get(case)).status_code == 404
+    assert (await (await world.agency("police", person="supervisor")).get(case)).status_code == 200, "control"
+    with pytest.raises(admin.Refused):
+        await admin.add_accounts(world.services, [replace(new, name=f"{name}-x", phone="12")])
 
 
 async def test_wrong_receipts_are_the_same(world: World) -> None:

@@ -6,12 +6,18 @@ A10: every route and every background job is tied to this sweep or says why it t
 
 import ast
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hub import casework
 from hub.models.fields import CATEGORIES
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.policies import query
+from hub.policies.decide import CLEAR as OPEN
+from hub.policies.decide import Decision, Table, _decision
 from hub.policies.gate import Gate
 from tests.leaks import callers, seed
 from tests.leaks.inventory import JOBS, NO_CASE_DATA, untied
@@ -116,29 +122,47 @@ async def test_answers_to_writes_carry_no_canary(sweep: Sweep) -> None:
             assert answer.status_code < 500
 
 
-@pytest.mark.parametrize("planted", ["unlogged", "clear for masked", "everything clear"])
-async def test_the_sweep_can_fail(sweep: Sweep, planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control: a lost entry, a mask that shows, and a decision that opens everything are each noticed."""
-    who = await callers.agency(sweep.world, "involved", "civil_affairs", "caseworker", "shelter_relief")
-    assert await ask_all(sweep, who) == []
-    draft = Gate._draft
+def _fetch_all(*_: object) -> list[str]:
+    return [f"r.{column}" for column in (*CLEAR_COLUMNS, *MASKED_COLUMNS)]
+
+
+@contextmanager
+def planted(sweep: Sweep, bug: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A gate that forgets what to log, a mask that shows, or a decision that opens all of a case one may see."""
+    draft, decide, policy = Gate._draft, Table.decide, sweep.world.services.policy
 
     def forgetful(gate: Gate, *rest: object) -> object:
         made = draft(gate, *rest)  # type: ignore[arg-type]
         made.body["what"] = []
         return made
 
-    if planted == "unlogged":
-        monkeypatch.setattr(Gate, "_draft", forgetful)
-        assert await ask_all(sweep, who)
-        return
-    filed = next(r for r in sweep.seeded.book.records.values() if r.kind == "shelter_stay")
-    values = filed.values | ({} if planted == "everything clear" else {"health": "x"})
-    item = {"id": filed.id, "kind": filed.kind, "unit": None, "fields": values}
-    problems, shown = [], set()
-    stranger = await callers.agency(sweep.world, "none", "civil_affairs", "caseworker", "shelter_relief")
-    sweep._record(stranger, filed, item, problems, shown)
-    assert problems
+    def lavish(table: Table, bits: int) -> Decision:
+        made = decide(table, bits)
+        opened = (OPEN if outcome or bug == "everything clear" else outcome for outcome in made.outcomes)
+        return _decision(made.facts, tuple(opened), made.rules) if made.visible else made
+
+    with patch.context() as patched:
+        if bug == "unlogged":
+            patched.setattr(Gate, "_draft", forgetful)
+        else:
+            patched.setattr(Table, "decide", lavish)
+            patched.setattr(query, "_fetched", _fetch_all)
+        kept, policy._tables = policy._tables, {}
+        yield
+    policy._tables = kept
+
+
+@pytest.mark.parametrize("bug", ["unlogged", "clear for masked", "everything clear"])
+async def test_the_sweep_can_fail(sweep: Sweep, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a lost entry, a mask that shows, and a decision that opens everything are each noticed, by the answers
+    of a hub that has the bug."""
+    who = await callers.agency(sweep.world, "involved", "civil_affairs", "caseworker", "shelter_relief")
+    assert await ask_all(sweep, who) == []
+    with planted(sweep, bug, monkeypatch):
+        problems = await ask_all(sweep, who)
+    wanted = {"unlogged": "not logged", "clear for masked": "(medical)", "everything clear": "(reporter)"}
+    assert [p for p in problems if wanted[bug] in p] and not [p for p in problems if p.endswith("failed")]
+    assert await ask_all(sweep, who) == []
 
 
 async def test_every_route_is_tied(sweep: Sweep) -> None:
@@ -157,10 +181,17 @@ def test_every_job_is_tied() -> None:
     assert jobs() == set(JOBS)
 
 
-def jobs() -> set[str]:
+def test_an_unlisted_job_fails(tmp_path: Path) -> None:
+    """Control: a task and an endless loop that somebody adds."""
+    loop = "async def watch():\n    while True:\n        pass\n"
+    (tmp_path / "more.py").write_text(loop + "asyncio.create_task(watch())\n")
+    assert jobs(tmp_path) == {"more: watch()", "more: watch for ever"} and not jobs(tmp_path) & set(JOBS)
+
+
+def jobs(folder: Path = HUB) -> set[str]:
     """What is given to `create_task`, and every endless loop, across the sources."""
     found = set()
-    for path in HUB.rglob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("create_task"):
                 found.add(f"{path.stem}: {ast.unparse(node.args[0])}")
