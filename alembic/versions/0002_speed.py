@@ -49,6 +49,8 @@ def upgrade() -> None:
     op.drop_index("cases_touched", "cases")
     op.drop_column("cases", "touched_at")
     op.drop_index("record_current", "record")
+    op.drop_index("record_case", "record")
+    op.create_index("record_case", "record", ["case_id", "at", "id"])  # in the order in which a case shows them
     op.drop_constraint("change_pkey", "change")
     op.create_primary_key("change_pkey", "change", ["at", "record_id", "version"])
     for table, column in REFERENCES:
@@ -69,6 +71,8 @@ def downgrade() -> None:
     _parties()
     op.drop_constraint("change_pkey", "change")
     op.create_primary_key("change_pkey", "change", ["record_id", "version"])
+    op.drop_index("record_case", "record")
+    op.create_index("record_case", "record", ["case_id", "at"])
     op.create_index("record_current", "record", ["id"], unique=True, postgresql_where=sa.text("current"))
     op.create_foreign_key("cases_household_id_fkey", "cases", "household", ["household_id"], ["id"])
     for table in ("record", "party_key"):

@@ -1,11 +1,13 @@
 """What routes stand on: the services, and a request whose caller is known before anything of it is parsed."""
 
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.routing import request_response
 
 from hub.api.auth import Tokens
 from hub.errors import BadRequest, Forbidden, Unauthenticated
@@ -78,15 +80,27 @@ class CallerRoute(APIRoute):
     async def admit(self, request: Request) -> Gate:
         return await caller(request)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle, admit = super().get_route_handler(), self.admit
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        takes = self.dependant
+        assert not (takes.dependencies or takes.body_params or takes.cookie_params), "read bodies by `bodies.parse`"
+        self.app = request_response(self._answer)
 
-        async def admitted(request: Request) -> Response:
-            asked = Asked(request.scope, request.receive)
-            asked.gate = await admit(request)
-            return await handle(asked)
-
-        return admitted
+    async def _answer(self, request: Request) -> Response:
+        """What FastAPI does for a handler that needs nothing of it but its parameters, without the rest of it."""
+        asked = Asked(request.scope, request.receive)
+        asked.gate = await self.admit(request)
+        takes = self.dependant
+        values, errors = request_params_to_args(takes.path_params, request.path_params)
+        if takes.query_params or takes.header_params:
+            for fields, given in ((takes.query_params, request.query_params), (takes.header_params, request.headers)):
+                more, wrong = request_params_to_args(fields, given)
+                values |= more
+                errors += wrong
+        if errors:
+            raise RequestValidationError(errors)
+        answer: Response = await self.endpoint(**{str(takes.request_param_name): asked}, **values)
+        return answer
 
 
 class GateRoute(CallerRoute):

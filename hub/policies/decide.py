@@ -231,11 +231,12 @@ class Table:
         return sum(facts.BIT[f] for f in facts.NAMES if self.matrix[f][i] >= outcome)
 
     def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
-        """The same decision as a WHERE clause on `f.facts`: rows that show this category at least as `least`.
+        """The same decision as a WHERE clause on `f.facts`: rows that show this category at least as `least`,
+        authorship aside, which says nothing of a case.
 
         Without `barring` also rows that a hard deny closes, which `Gate.read` then denies one by one, and logs.
         """
-        opening = self.opening(category, least)
+        opening = self.opening(category, least) & ~facts.BIT["authored"]
         if not opening:
             return "FALSE"
         needed = [opening]

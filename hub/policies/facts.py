@@ -99,17 +99,6 @@ def mask(who: Who, *, records: bool = False) -> str:
     return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
 
 
-def authored() -> str:
-    """The bit of `authored`, which only a record can add to a case's facts."""
-    return f"CASE WHEN {FACTS['authored'].format(**_PLACES)} THEN {BIT['authored']} ELSE 0 END"
-
-
-def any_of(bits: int) -> str:
-    """Does a record have any of these facts? `f.facts` holds those of its case."""
-    of_case = f"f.facts & {bits & ~BIT['authored']} <> 0"
-    return f"({of_case} OR {FACTS['authored'].format(**_PLACES)})" if bits & BIT["authored"] else f"({of_case})"
-
-
 def true_in(bits: int) -> tuple[str, ...]:
     """The names of the facts that hold."""
     return tuple(name for name in NAMES if bits & BIT[name])

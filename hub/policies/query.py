@@ -49,20 +49,20 @@ class Seen:
 def statement(table: Table, query: Query) -> str:
     """The SELECT, made once per kind of caller and query and kept with the compiled policy.
 
-    Facts are computed once a case, before its records are fetched; what a record's facts do not open stays out.
+    Facts are computed once a row; what they do not open stays in the database.
     """
     known: dict[str, str] = table.statements
     text = known.get(query.name)
     if text is None:
         columns, join = ["f.facts", CASE_COLUMNS], ""
         if query.records:
-            join, columns[0] = query.join, f"f.facts | {facts.authored()} AS facts"
+            join = query.join
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
         text = known[query.name] = (
-            f"SELECT {', '.join(columns)} FROM {query.source}"
-            f" CROSS JOIN LATERAL (SELECT {facts.mask(table.who)} AS facts OFFSET 0) f"
-            f" {join} WHERE {query.where} {query.tail}"
+            f"SELECT {', '.join(columns)} FROM {query.source} {join}"
+            f" CROSS JOIN LATERAL (SELECT {facts.mask(table.who, records=query.records)} AS facts OFFSET 0) f"
+            f" WHERE {query.where} {query.tail}"
         )
     return text
 
@@ -89,9 +89,8 @@ def _fetched(table: Table, query: Query) -> list[str]:
             continue
         opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
         if opened:
-            names.append(f"CASE WHEN {facts.any_of(opened)} THEN r.{clear} END AS {clear}")
+            names.append(f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END AS {clear}")
         if shown != opened:
-            names.append(
-                f"CASE WHEN {facts.any_of(shown)} AND NOT {facts.any_of(opened)} THEN r.{masked} END AS {masked}"
-            )
+            only = f" AND f.facts & {opened} = 0" if opened else ""
+            names.append(f"CASE WHEN f.facts & {shown} <> 0{only} THEN r.{masked} END AS {masked}")
     return names
