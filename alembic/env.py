@@ -1,6 +1,7 @@
 """Migrations run as the schema's owner, over the engine that `hub.db` makes."""
 
 import asyncio
+import os
 
 from alembic import context
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _main() -> None:
-    engine = migration_engine(context.config.attributes["url"])
+    engine = migration_engine(os.environ["HUB_OWNER_DATABASE_URL"])
     async with engine.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()

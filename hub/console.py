@@ -16,13 +16,14 @@ from hub.db import FAILED, Weakened
 from hub.embedded import EmbeddedFailed
 from hub.errors import HubError
 from hub.main import open_services
+from hub.migrations import MigrationFailed
 from hub.policies.rules import PolicyRefused
 from hub.policies.services import Services
 from hub.runtime import with_database, with_key
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
-STARTING = (keyfile.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, *FAILED)
+STARTING = (keyfile.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, MigrationFailed, *FAILED)
 """What keeps a command from starting; the text says what to do."""
 
 

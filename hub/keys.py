@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 NONCE = 12
 BODY = 1 + NONCE
 """Where the ciphertext begins: after the suite's mark and the nonce."""
-CACHED_KEYS = 20_000
+CACHED_KEYS = 4_096
 
 
 class NotLogged(RuntimeError):

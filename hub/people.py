@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,13 @@ FAILURES_ALLOWED = 5
 LOCKED_FOR = timedelta(minutes=15)
 _HASHER = PasswordHasher()
 """argon2-cffi's defaults are RFC 9106's low-memory profile of argon2id."""
-_NOBODY = _HASHER.hash(secrets.token_hex(16))
+
+
+@cache
+def _nobody() -> str:
+    """A hash that no password matches, for names that nobody has."""
+    return _HASHER.hash(secrets.token_hex(16))
+
 
 ACCOUNT = """
 SELECT a.*, u.code, u.type, u.area, u.path FROM account a JOIN unit u ON u.id = a.unit_id
@@ -70,7 +77,7 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     """Open a session. Every failure looks the same and takes an argon2 verification's time; all are logged."""
     row = await services.database.fetchrow(ACCOUNT + " a.login = $1", name)
     counted = row is not None and await _claim(services, row["id"])
-    stored = row["password"] if row is not None and row["password"] else _NOBODY
+    stored = row["password"] if row is not None else None
     right = await asyncio.to_thread(_matches, stored, password)
     if row is None or not counted or not right or not await _second_factor(services, row, code):
         gate = nobody(services) if row is None else Gate(services, subject_of(row), None)
@@ -93,9 +100,9 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     return Opened(token, row["role"], services.settings.idle_session)
 
 
-def _matches(stored: str, password: str) -> bool:
+def _matches(stored: str | None, password: str) -> bool:
     try:
-        return _HASHER.verify(stored, password)
+        return _HASHER.verify(stored or _nobody(), password)
     except VerificationError:
         return False
 
