@@ -195,8 +195,16 @@ class Vault:
         """Unwrap a data key, once per process while it stays in the cache."""
         key = self._cache.get(case_id)
         if key is None:
-            key = self._remember(case_id, self._master(key_id).open(wrapped, b"case|" + case_id.bytes))
+            key = self._remember(case_id, self._unwrap(case_id, wrapped, key_id))
         return key
+
+    def log_key(self, case_id: UUID, wrapped: bytes, key_id: str) -> Sealer:
+        """The key of the entries about one case, for a reviewer: not kept, since he reads about many."""
+        key = self._cache.get(case_id)
+        return key.log if key else Sealer(self.suite, self._unwrap(case_id, wrapped, key_id)[32:])
+
+    def _unwrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> bytes:
+        return self._master(key_id).open(wrapped, b"case|" + case_id.bytes)
 
     def _remember(self, case_id: UUID, secret: bytes) -> CaseKey:
         key = self._cache[case_id] = CaseKey(self.suite, secret)
@@ -212,7 +220,7 @@ class Vault:
 
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
         """The same data key under the newest master key: rotation touches nothing else."""
-        secret = self._master(key_id).open(wrapped, b"case|" + case_id.bytes)
+        secret = self._unwrap(case_id, wrapped, key_id)
         return self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes), self.key_id
 
     def lookup(self, kind: str, *values: str) -> bytes:

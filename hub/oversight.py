@@ -134,7 +134,7 @@ def _shown(gate: Gate, row: Any) -> bytes:
     vault, unit = gate.services.vault, gate.services.directory.units.get(row["unit_id"])
     key = vault.log
     if row["case_id"] is not None:
-        key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
+        key = vault.log_key(row["case_id"], row["key_wrapped"], row["key_id"])
     try:
         body = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
     except keys.SealBroken:

@@ -242,7 +242,7 @@ class Gate:
         return await self.services.committer.commit(draft)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=2_000)
 def _identity(vault: keys.Vault, subject: Subject) -> tuple[dict[str, str], UUID]:
     """What an entry says of the caller, and its pseudonym: made once while the caller is remembered."""
     who = {
