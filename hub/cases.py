@@ -100,6 +100,7 @@ class Effects:
     relocated: bool | None = None
     sealed: bool | None = None
     accepted: bool | None = None
+    reporter_confirmed: bool | None = None
     named: list[UUID] = field(default_factory=list)
     referred: list[UUID] = field(default_factory=list)
     kind: str = ""
@@ -116,6 +117,7 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
         relocated=set_.get(Stamp.relocated),
         sealed=set_.get(Stamp.sealed),
         accepted=set_.get(Stamp.accepted),
+        reporter_confirmed=set_.get(Stamp.reporter_confirmed),
         kind=filing.kind if open_origin else ANONYMOUS,
         acting=[filing.unit_id] if open_origin else [],
     )
@@ -162,6 +164,7 @@ def add_case(
     row["region_code"] = region_code
     row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
     row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
+    row |= {"reporter_confirmed": bool(effects.reporter_confirmed)}
     row |= {"opened_at": filing.at, "touched": [clock.to_micros(filing.at)] * len(CATEGORIES)}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
@@ -197,6 +200,7 @@ UPDATE cases SET
  kinds = CASE WHEN {kind} = ANY(kinds) THEN kinds ELSE kinds || {kind} END,
  stage = COALESCE({stage}, stage), risk_level = COALESCE({risk}, risk_level),
  status = COALESCE({status}, status), relocated = relocated OR COALESCE({relocated}, FALSE),
+ reporter_confirmed = COALESCE({confirmed}, reporter_confirmed),
  sealed_by = CASE WHEN {sealed} THEN {unit} WHEN NOT {sealed} THEN NULL ELSE sealed_by END,
  named = ARRAY(SELECT DISTINCT unnest(named || {named})),
  referred = ARRAY(SELECT DISTINCT unnest(
@@ -234,6 +238,7 @@ def touch_case(
             risk=a(effects.risk_level, "text"),
             status=a(effects.status, "text"),
             relocated=a(effects.relocated, "bool"),
+            confirmed=a(effects.reporter_confirmed, "bool"),
             sealed=a(effects.sealed, "bool"),
             named=a(effects.named, "uuid[]"),
             accepted=a(effects.accepted, "bool"),

@@ -5,7 +5,6 @@ in time they go, sealed, to a file on this machine (fsynced), from which they ar
 """
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ import structlog
 from hub import cases, clock
 from hub.audit.entry import Act
 from hub.db import FAILED, Connection
-from hub.errors import HubError, NotFound, Unavailable
+from hub.errors import HubError, Unavailable
 from hub.filing import Filing, Statement, Target, filled, finish, matching, pair_lock, recognise
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
@@ -25,21 +24,12 @@ from hub.models.sealed import plain
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
+from hub.receipts import Receipt, new_receipt
 from hub.spool import Spool, Spooled
 
 log = structlog.get_logger("hub")
 BATCH = 128
-SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 DRAIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the reporter keeps. 16 digits find the report; the second secret opens what was submitted."""
-
-    code: str
-    secret: str
-    at: datetime
 
 
 @dataclass(slots=True)
@@ -70,11 +60,6 @@ class Accepted:
         return (self.values, self.kind, self.code_hash, self.secret_hash, self.at, self.record_id)
 
 
-def new_receipt() -> Receipt:
-    code = f"{secrets.randbelow(10**16):016d}"
-    return Receipt(code, "".join(secrets.choice(SECRET_LETTERS) for _ in range(12)), clock.now())
-
-
 def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, str]:
     """The unit on duty for the place, and the case's region: by code, by name in the text, by nearness."""
     directory = services.directory
@@ -89,28 +74,6 @@ def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, s
     if unit is None:
         raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
     return unit, region or unit.region_code
-
-
-async def receipt_subject(services: Services, code: str, secret: str) -> Subject:
-    """Who holds this receipt; a wrong secret counts as no receipt at all."""
-    code = "".join(c for c in code if c.isdigit())
-    row = await services.database.fetchrow(
-        "SELECT * FROM receipt WHERE code_hash = $1", services.vault.lookup("receipt", code)
-    )
-    if row is None or len(code) != 16:
-        raise NotFound
-    if not secret:
-        return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
-    given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
-    if not secrets.compare_digest(given, bytes(row["secret_hash"])):
-        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
-        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
-    role = "reporter_victim" if row["reporter_is_victim"] else "reporter_other"
-    return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
-
-
-def reporter_gate(services: Services, subject: Subject) -> Gate:
-    return Gate(services, subject, Purpose.own_report)
 
 
 class Intake:

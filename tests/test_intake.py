@@ -12,8 +12,9 @@ import pytest
 
 from hub import admin, clock
 from hub.embedded import Embedded
-from hub.intake import REPORT, SECRET_LETTERS, Accepted
+from hub.intake import REPORT, Accepted
 from hub.policies.services import Services
+from hub.receipts import SECRET_LETTERS
 from tests import logbook, outages
 from tests.test_attachments import PNG
 from tests.world import AWAY, HOME, World, call, instant, pair
@@ -188,6 +189,25 @@ async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, cl
         assert shape(shown[0]) == shape(shown[1])
         assert shown[0]["status"] == shown[1]["status"] and shown[0]["withheld"] == shown[1]["withheld"]
     assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
+
+
+async def test_a_claim_opens_nothing_until_it_is_confirmed(world: World) -> None:
+    """An abuser may report in her name before she does. The police's records join his case; his receipt, claim and
+    second secret show him what any reporter sees, until an officer has met the person and says who it was."""
+    parties = pair()
+    made = await report(world, region=HOME, reporter_is_victim=True, what="抢先报案", **parties)
+    alone = (await held(world, made, made["secret"])).json()
+    police = await world.agency("police")
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    assert case == str((await case_of(world.services, made))["id"])
+    await police.filed("criticism", {"given_at": instant(), "facts": "批评教育经过"}, case=case)
+    shown = await held(world, made, made["secret"])
+    assert shape(shown.json()) == shape(alone) and "criticism" not in shown.text and "given_at" not in shown.text
+    for said, visible in ((True, True), (False, False)):
+        sheet = {"handling": "到场核实", "reporter_confirmed": said}
+        await police.filed("police_dispatch", sheet, case=case)
+        assert ("given_at" in (await held(world, made, made["secret"])).text) is visible
+    assert "given_at" not in (await held(world, made)).text
 
 
 async def spooled(world: World, count: int, text: str) -> tuple[list[dict[str, str]], bytes]:

@@ -10,9 +10,10 @@ from hub.api.bodies import described, json_response, parse
 from hub.api.deps import IntakeDep, ServicesDep
 from hub.api.records import check_length
 from hub.clock import text
-from hub.intake import ADDITION, REPORT, receipt_subject, reporter_gate
+from hub.intake import ADDITION, REPORT
 from hub.policies.gate import Gate
 from hub.policies.services import Services
+from hub.receipts import receipt_subject, reporter_gate
 
 router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
 Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位 receipt, 16 digits")]

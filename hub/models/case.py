@@ -48,6 +48,7 @@ class Case(SQLModel, table=True):
     intake_open: bool = False
     alert_open: bool = False
     relocated: bool = False
+    reporter_confirmed: bool = False
     sealed_by: UUID | None = None
     household_id: UUID | None = None
     involved: list[UUID] = Field(sa_column=_units())

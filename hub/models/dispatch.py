@@ -75,4 +75,7 @@ class PoliceDispatch(PartiesPart, RecordFields):
     result: Short | None = governed(C.measures, "处理结果")
     statements: Text | None = governed(C.evidence, "询问笔录要点")
     victim_moved_out: bool | None = governed(C.internal, "受害人已搬离", sets=Stamp.relocated)
+    reporter_confirmed: bool | None = governed(
+        C.internal, "已当面核实报案人即受害人本人", sets=Stamp.reporter_confirmed
+    )
     satisfaction: Satisfaction | None = governed(C.internal, "回访结果")

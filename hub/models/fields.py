@@ -75,6 +75,7 @@ class Stamp(StrEnum):
     relocated = "relocated"
     sealed = "sealed"
     closed = "closed"
+    reporter_confirmed = "reporter_confirmed"
 
 
 def governed(

@@ -1,0 +1,55 @@
+"""Receipts: what a reporter keeps, and who it makes its holder."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub import clock
+from hub.audit.entry import Act
+from hub.errors import NotFound
+from hub.policies.gate import Gate
+from hub.policies.services import Services
+from hub.policies.subject import REPORTER, Purpose, Subject
+
+SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the reporter keeps. 16 digits find the report; the second secret opens what was submitted."""
+
+    code: str
+    secret: str
+    at: datetime
+
+
+def new_receipt() -> Receipt:
+    code = f"{secrets.randbelow(10**16):016d}"
+    return Receipt(code, "".join(secrets.choice(SECRET_LETTERS) for _ in range(12)), clock.now())
+
+
+async def receipt_subject(services: Services, code: str, secret: str) -> Subject:
+    """Who holds this receipt; a wrong secret counts as no receipt at all.
+
+    Anybody can say that she is the victim, her abuser first: until the police have confirmed it in person, the
+    holder sees what any reporter does, status in words and what was submitted.
+    """
+    code = "".join(c for c in code if c.isdigit())
+    row = await services.database.fetchrow(
+        "SELECT r.*, c.reporter_confirmed FROM receipt r JOIN cases c ON c.id = r.case_id WHERE r.code_hash = $1",
+        services.vault.lookup("receipt", code),
+    )
+    if row is None or len(code) != 16:
+        raise NotFound
+    if not secret:
+        return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+    given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
+    if not secrets.compare_digest(given, bytes(row["secret_hash"])):
+        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
+    role = "reporter_victim" if row["reporter_is_victim"] and row["reporter_confirmed"] else "reporter_other"
+    return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
+
+
+def reporter_gate(services: Services, subject: Subject) -> Gate:
+    return Gate(services, subject, Purpose.own_report)
