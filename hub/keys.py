@@ -63,33 +63,32 @@ class Sm4Gcm:
 SUITES: dict[str, tuple[bytes, type[Any]]] = {"aes": (b"\x01", AESGCM), "sm": (b"\x02", Sm4Gcm)}
 
 
-class Sealer:
-    """One symmetric key in one suite."""
+UNFIT = (InvalidTag, ValueError, IndexError)
+"""What opening an altered, moved or shortened envelope raises."""
 
-    __slots__ = ("_cipher", "_mark")
+
+class Sealer:
+    """One symmetric key in one suite: `mark` says which in the first byte of every envelope."""
+
+    __slots__ = ("decrypt", "encrypt", "mark")
 
     def __init__(self, suite: str, key: bytes) -> None:
-        self._mark, cipher = SUITES[suite]
-        self._cipher: Aead = cipher(key)
+        self.mark, cipher = SUITES[suite]
+        made: Aead = cipher(key)
+        self.encrypt, self.decrypt = made.encrypt, made.decrypt
 
     def seal(self, data: bytes, bound_to: bytes) -> bytes:
         nonce = os.urandom(NONCE)
-        return self._mark + nonce + self._cipher.encrypt(nonce, data, bound_to)
+        return self.mark + nonce + self.encrypt(nonce, data, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
-        return self.open_all([(sealed, bound_to)])[0]
-
-    def open_all(self, many: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Open each (envelope, associated data); raises `SealBroken` if any is altered, moved or cut short."""
-        decrypt, mark, opened = self._cipher.decrypt, self._mark[0], []
+        """Raises `SealBroken` if the envelope was altered, moved or cut short, or sealed under another key."""
+        if sealed[:1] != self.mark:
+            raise SealBroken
         try:
-            for sealed, bound_to in many:
-                if sealed[0] != mark:
-                    raise SealBroken
-                opened.append(decrypt(sealed[1:BODY], sealed[BODY:], bound_to))
-        except (InvalidTag, ValueError, IndexError):
+            return self.decrypt(sealed[1:BODY], sealed[BODY:], bound_to)
+        except UNFIT:
             raise SealBroken from None
-        return opened
 
 
 class CaseKey:
@@ -149,14 +148,20 @@ def open_row(
 
     Raises `NotLogged` unless the ticket covers the row and every column.
     """
-    granted, prefix, asked = ticket.take(record), b"record|%b|" % record[0].bytes, []
-    for name, index in columns:
-        sealed = row[name]
-        if sealed is not None:
-            if name not in granted:
-                raise NotLogged
-            asked.append((sealed, prefix + _ending(name, versions[index])))
-    return key.data.open_all(asked)
+    granted, prefix, opened = ticket.take(record), b"record|%b|" % record[0].bytes, []
+    decrypt, mark = key.data.decrypt, key.data.mark[0]
+    try:
+        for name, index in columns:
+            sealed = row[name]
+            if sealed is not None:
+                if name not in granted:
+                    raise NotLogged
+                if sealed[0] != mark:
+                    raise SealBroken
+                opened.append(decrypt(sealed[1:BODY], sealed[BODY:], prefix + _ending(name, versions[index])))
+    except UNFIT:
+        raise SealBroken from None
+    return opened
 
 
 def file_opener(ticket: Ticket, key: CaseKey, file: UUID) -> Callable[[str, bytes, int], bytes]:
