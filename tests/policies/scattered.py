@@ -10,6 +10,7 @@ from typing import Any
 from hub import clock
 from hub.db import Connection
 from hub.models.fields import CATEGORIES
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts
 from hub.policies.subject import REPORTER, REPORTER_ROLES, SYSTEM, Subject
@@ -70,6 +71,7 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
 def _record(chance: random.Random, case: dict[str, Any], units: list[Any]) -> dict[str, Any]:
     unit = chance.choice([*case["involved"], *(u.id for u in units)])
     blank = {"id": uuid.uuid4(), "version": 1, "case_id": case["id"], "kind": "visit", "unit_id": unit}
+    blank |= {name: name.encode() for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)}
     blank |= {"at": case["opened_at"], "made_at": case["opened_at"], "changed": [], "last_changed": []}
     return blank | {"leaf_hash": b"-", "current": True, "lead": False}
 
