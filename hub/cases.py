@@ -29,10 +29,12 @@ SELECT
 FROM (SELECT) one
 LEFT JOIN idempotency_key i ON i.key_hash = $2
 LEFT JOIN LATERAL (
-  SELECT id, ref, key_wrapped, key_id
-  FROM party_key v JOIN party_key r USING (case_id) JOIN cases ON cases.id = case_id
-  WHERE v.key = ANY($3::bytea[]) AND v.role = 'victim' AND r.key = ANY($4::bytea[]) AND r.role = 'respondent'
-    AND status = 'open' AND sealed_by IS NULL AND NOT party_keys && $5::bytea[]
+  SELECT id, ref, key_wrapped, key_id FROM (
+    SELECT * FROM cases WHERE id IN (
+      SELECT v.case_id FROM party_key v JOIN party_key r USING (case_id)
+      WHERE v.key = ANY($3::bytea[]) AND v.role = 'victim' AND r.key = ANY($4::bytea[]) AND r.role = 'respondent')
+    OFFSET 0) cases
+  WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && $5::bytea[]
     AND COALESCE((SELECT bool_or(o.key = ANY($6::bytea[])) FROM party_key o WHERE o.case_id = cases.id
                   AND o.role = 'victim' AND o.kind = 'id' AND cardinality($6::bytea[]) > 0), TRUE)
     AND COALESCE((SELECT bool_or(o.key = ANY($7::bytea[])) FROM party_key o WHERE o.case_id = cases.id

@@ -116,7 +116,9 @@ def _within(table: str, digits: int) -> str:
 
 
 RECENT = timedelta(days=1)
-CHANGED = f"(SELECT DISTINCT case_id FROM change WHERE at >= ${A}::timestamptz) k JOIN cases c ON c.id = k.case_id"
+PICKED = "(SELECT n.* FROM cases n WHERE {} OFFSET 0) c"
+"""Few cases, found first and put in order after: else, for the order's sake, all cases would be walked."""
+CHANGED = PICKED.format(f"n.id IN (SELECT case_id FROM change WHERE at >= ${A}::timestamptz)")
 LINKED = "SELECT l.case_id AS id, l.opened_at FROM case_unit l WHERE l.unit_id = $1::uuid"
 AROUND = "SELECT n.id, n.opened_at FROM cases n WHERE {}"
 
@@ -181,15 +183,16 @@ async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
     """Cases found by keyed hashes; only rows on which the caller reads the category searched by, in clear."""
     if wanted.case_number:
         await gate.require("routine")
-        where = f"c.number = ${A} AND {gate.table.scope('routine', CLEAR, barring=False)}"
-        return await _found(gate, "number", where, (wanted.case_number,))
+        where = gate.table.scope("routine", CLEAR, barring=False)
+        return await _found(gate, "number", f"n.number = ${A}", where, wanted.case_number)
     key, categories = _key(gate, wanted)
     for category in categories:
         await gate.require(category)
     by_role = {"victim": categories, "respondent": ("respondent",), "child": ("minor",)}
     scopes = " OR ".join(f"(k.role = '{role}' AND {_readable(gate, cs)})" for role, cs in by_role.items())
     where = f"EXISTS (SELECT FROM party_key k WHERE k.key = ${A} AND k.case_id = c.id AND ({scopes}))"
-    return await _found(gate, "+".join(categories), where, (key,))
+    among = f"n.id IN (SELECT k.case_id FROM party_key k WHERE k.key = ${A})"
+    return await _found(gate, "+".join(categories), among, where, key)
 
 
 def _readable(gate: Gate, categories: tuple[str, ...]) -> str:
@@ -209,11 +212,12 @@ def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, tuple[str, ...]]:
     return lookup("name_birth", wanted.name or "", str(wanted.birth_date)), ("victim",)
 
 
-async def _found(gate: Gate, name: str, where: str, args: tuple[Any, ...]) -> bytes:
+async def _found(gate: Gate, name: str, among: str, where: str, sought: Any) -> bytes:
     query = Query(
         f"search:{name}",
         where,
-        args,
+        (sought,),
+        source=PICKED.format(among),
         join=LEAD,
         tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50",
         listed=True,

@@ -161,7 +161,7 @@ async def test_moved_ciphertext_does_not_open(world: World) -> None:
             ticket = keys.Ticket((uuid.uuid4(), 1), {(at["id"], 1): frozenset({column})})
             own = at is row and column == name and version == row["last_changed"][INDEX[name[2:]]]
             try:
-                keys.open_row(ticket, key, (at["id"], 1), [(column, row[name], version)])
+                keys.open_row(ticket, key, (at["id"], 1), {column: row[name]}, [(column, 0)], [version])
             except keys.SealBroken:
                 assert not own
                 wrong += 1

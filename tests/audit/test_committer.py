@@ -127,14 +127,17 @@ def test_tickets_are_single_use_and_exact() -> None:
     """`open_row` opens the row, version and columns that the ticket names, once, and nothing else."""
     row, other, key = (uuid4(), 1), (uuid4(), 1), keys.CaseKey("aes", bytes(range(64)))
 
-    def sealed(column: str, of: tuple[UUID, int] = row) -> tuple[str, bytes, int]:
-        return column, key.data.seal(b'"a":1', keys.bind("record", of[0], column, of[1])), of[1]
+    def sealed(column: str, of: tuple[UUID, int] = row) -> bytes:
+        return key.data.seal(b'"a":1', keys.bind("record", of[0], column, of[1]))
+
+    def opened(by: keys.Ticket, of: tuple[UUID, int], **envelopes: bytes) -> list[bytes]:
+        return keys.open_row(by, key, of, envelopes, [(name, 0) for name in envelopes], [of[1]])
 
     def ticket() -> keys.Ticket:
         return keys.Ticket((uuid4(), 1), {row: frozenset({"c_facts", "m_victim"})})
 
     good = ticket()
-    assert keys.open_row(good, key, row, [sealed("c_facts"), sealed("m_victim")]) == [b'"a":1'] * 2
+    assert opened(good, row, c_facts=sealed("c_facts"), m_victim=sealed("m_victim")) == [b'"a":1'] * 2
     refused: list[tuple[keys.Ticket, tuple[UUID, int], str]] = [
         (good, row, "c_facts"),
         (ticket(), other, "c_facts"),
@@ -145,9 +148,11 @@ def test_tickets_are_single_use_and_exact() -> None:
     ]
     for tried, at, column in refused:
         with pytest.raises(keys.NotLogged):
-            keys.open_row(tried, key, at, [sealed(column, at)])
+            opened(tried, at, **{column: sealed(column, at)})
     with pytest.raises(keys.SealBroken):
-        keys.open_row(ticket(), key, row, [("c_facts", sealed("m_victim")[1], 1)])
+        opened(ticket(), row, c_facts=sealed("m_victim"))
+    with pytest.raises(keys.SealBroken):
+        opened(ticket(), row, c_facts=sealed("c_facts", (row[0], 2)))
 
 
 def test_file_tickets_are_exact() -> None:

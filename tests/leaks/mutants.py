@@ -60,7 +60,7 @@ def _forget(policies: tuple[Any, ...]) -> None:
         table.statements.clear()
 
 
-CASEWORK, VIEWS, GATE = "hub.casework", "hub.models.views", "hub.policies.gate:Gate"
+CASEWORK, FINDING, VIEWS, GATE = "hub.casework", "hub.finding", "hub.models.views", "hub.policies.gate:Gate"
 LEAKS = [
     Leak(
         "record ETag over the whole row",
@@ -81,8 +81,8 @@ LEAKS = [
         "version number shown",
         "from a distance",
         f"{VIEWS}:record_head",
-        '"title": KINDS[kind].title}',
-        '"title": KINDS[kind].title, "version": row["version"]}',
+        'b"true" if authored else b"false",',
+        'b\'%b,"version":%d\' % (b"true" if authored else b"false", row["version"]),',
     ),
     Leak(
         "history shows hidden versions",
@@ -101,9 +101,9 @@ LEAKS = [
     Leak(
         "updated_since by hidden changes",
         "from a distance",
-        f"{CASEWORK}:_visibly_touched",
-        'return "(" + " OR ".join(parts) + ")"',
-        'return "TRUE"',
+        f"{FINDING}:_visibly_touched",
+        'return "(" + ',
+        'return "{1}::bigint > 0" or ',
     ),
     Leak(
         "kind of a secret origin",
@@ -164,9 +164,9 @@ LEAKS = [
     Leak(
         "a count of all records",
         "what the hospital must not know",
-        f"{CASEWORK}:_case",
-        """body += b',"shared":'""",
-        """body += b',"count":%d,"shared":' % len(seen)""",
+        f"{CASEWORK}:write_case",
+        """out += b',"shared":',""",
+        """out += b',"count":%d,"shared":' % len(seen),""",
     ),
     Leak(
         "hidden record opened by a guessed id",
@@ -201,15 +201,15 @@ LEAKS = [
         "the receipt shows who acts",
         "behind the receipt",
         f"{VIEWS}:case_head",
-        'head["kinds"] = sorted(own_kinds)',
-        'head["kinds"] = sorted(row["kinds"])',
+        "orjson.dumps(sorted(own_kinds))",
+        'orjson.dumps(sorted(row["kinds"]))',
     ),
     Leak(
         "order by a hidden column",
         "reporter and refuge",
-        f"{CASEWORK}:list_cases",
-        "ORDER BY c.opened_at DESC",
-        "ORDER BY c.touched_at DESC",
+        f"{FINDING}:list_cases",
+        "ORDER BY {key}.opened_at DESC",
+        "ORDER BY (SELECT max(t) FROM unnest(c.touched) t) DESC",
     ),
     Leak(
         "cursor in plain",
@@ -223,21 +223,30 @@ LEAKS = [
         "refuge in lists",
         "sweep",
         f"{GATE}._open",
-        'not (query.listed and name.endswith("_refuge")) and ',
-        "",
-        ("hub.policies.query:_fetched", ' or (CATEGORIES[i] == "refuge" and query.listed)', ""),
+        "decision.listed if query.listed else decision.columns",
+        "decision.columns",
+        ("hub.policies.query:_fetched", 'if category == "refuge" and query.listed:', "if False:"),
     ),
     Leak("a mask that shows the value", "sweep", "hub.models.sealed:_mask", "masked(info.pii, value)", "value"),
     Leak("withheld list left empty", "sweep", "hub.policies.decide:_decision", "orjson.dumps(by[WITHHELD])", "b'[]'"),
-    Leak("ceilings forgotten", "sweep", "hub.policies.decide:Table._least", "self.ceiling[i],", "2,"),
+    Leak(
+        "ceilings forgotten",
+        "sweep",
+        "hub.policies.decide:Table._least",
+        "self.ceiling[i],",
+        "2,",
+        ("hub.policies.decide:Table.opening", " or self.ceiling[i] < outcome", ""),
+    ),
     Leak(
         "reads not logged",
         "sweep",
-        "hub.audit.committer:Committer.commit",
+        "hub.audit.committer:Committer.enter",
         "if self._task is None",
-        'if draft.act == "read":\n        return keys.Ticket((self.w, 0), draft.rows)\n    if self._task is None',
+        'if draft.act == "read":\n        forged = asyncio.get_running_loop().create_future()\n'
+        "        forged.set_result(keys.Ticket((self.w, 0), draft.rows))\n        return forged\n"
+        "    if self._task is None",
     ),
-    Leak("log names fewer categories", "sweep", f"{GATE}._draft", '"clear": decision.clear,', '"clear": (),'),
+    Leak("log names fewer categories", "sweep", f"{GATE}._draft", '"clear": d.clear,', '"clear": (),'),
     Leak(
         "the receipt alone opens all",
         "receipt",

@@ -10,6 +10,7 @@ from typing import Any
 from hub import clock
 from hub.db import Connection
 from hub.models.fields import CATEGORIES
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts
 from hub.policies.subject import REPORTER, REPORTER_ROLES, SYSTEM, Subject
@@ -20,10 +21,15 @@ CASES = 300
 Rows = list[tuple[Any, int]]
 
 
+def who(subject: Subject) -> facts.Who:
+    """The kind of caller that SQL texts are made for."""
+    return subject.unit_type, subject.role
+
+
 async def facts_of(connection: Connection, subject: Subject, *, records: bool) -> Rows:
     """Each record, or each case, with the facts about this subject."""
     one, join = ("r", "JOIN record r ON r.case_id = c.id") if records else ("c", "")
-    sql = f"SELECT {one}.id, {facts.mask(records=records)} AS facts FROM cases c {join} ORDER BY 1"
+    sql = f"SELECT {one}.id, {facts.mask(who(subject), records=records)} AS facts FROM cases c {join} ORDER BY 1"
     return [(row["id"], row["facts"]) for row in await connection.fetch(sql, *subject.parameters())]
 
 
@@ -42,8 +48,8 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "stage": "handling",
         "risk_level": chance.choice(("unknown", "low", "high")),
         "region_code": chance.choice((HOME, HOME, AWAY, "370102")) + chance.choice(("000000", "001000", "001002")),
-        "opened_at": now - timedelta(days=chance.randint(0, 900)),
-        "touched": [clock.to_micros(now)] * len(CATEGORIES),
+        "opened_at": now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=chance.randint(0, 90)),
+        "touched": [clock.to_micros(now - timedelta(hours=chance.choice((1, 1, 72)))) for _ in CATEGORIES],
         "handler_id": handler.id,
         "handler_path": handler.path,
         "handler_area": handler.area,
@@ -65,8 +71,26 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
 def _record(chance: random.Random, case: dict[str, Any], units: list[Any]) -> dict[str, Any]:
     unit = chance.choice([*case["involved"], *(u.id for u in units)])
     blank = {"id": uuid.uuid4(), "version": 1, "case_id": case["id"], "kind": "visit", "unit_id": unit}
+    blank |= {name: name.encode() for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)}
     blank |= {"at": case["opened_at"], "made_at": case["opened_at"], "changed": [], "last_changed": []}
     return blank | {"leaf_hash": b"-", "current": True, "lead": False}
+
+
+def _links(case: dict[str, Any], codes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of `case_unit` by the rule of `hub/cases.py`: involved, referred to, named, and above the handler.
+
+    In the hub the units that handle, have duty and report are involved as well; here each is drawn for itself.
+    """
+    above = [codes[code].id for code in case["handler_path"].split("/")]
+    units = {*case["involved"], *case["referred"], *case["named"], *above}
+    units |= {case["duty_unit_id"], case["reporting_unit_id"]} - {None}
+    return [{"unit_id": unit, "opened_at": case["opened_at"], "case_id": case["id"]} for unit in units]
+
+
+def _change(case: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """A row of the outbox: the last change of the case."""
+    at = clock.from_micros(max(case["touched"]))
+    return {"record_id": record["id"], "version": 1, "case_id": case["id"], "categories": [], "at": at}
 
 
 async def _insert(connection: Connection, table: str, rows: list[dict[str, Any]]) -> None:
@@ -90,6 +114,10 @@ async def scattered(world: World, seed: int = 17) -> AsyncIterator[tuple[Connect
         records = [_record(chance, case, units) for case in cases for _ in range(2)]
         await _insert(connection, "cases", cases)
         await _insert(connection, "record", records)
+        of = {case["id"]: case for case in cases}
+        await _insert(connection, "change", [_change(of[record["case_id"]], record) for record in records])
+        codes = world.services.directory.codes
+        await _insert(connection, "case_unit", [row for case in cases for row in _links(case, codes)])
         yield connection, [*subjects, *_systems(subjects), *_reporters(records)]
     finally:
         await undone.rollback()

@@ -12,7 +12,7 @@ from hub.db import Connection
 from hub.models.catalogue import KINDS
 from hub.models.fields import CATEGORIES
 from hub.policies import facts
-from hub.policies.decide import NOTHING, Policy, Table
+from hub.policies.decide import MASKED, NOTHING, Policy, Table
 from hub.policies.subject import ROLES, Purpose, Subject
 from tests.policies import plain
 from tests.policies.files import FULL, SHIPPED
@@ -74,8 +74,10 @@ def permits(policy: Policy, who: tuple[Any, ...]) -> list[Any]:
     except TypeError:  # unhashable words
         return []
     opened = [bits for bits in BITS.values() if table.decide(bits).outcomes != NOTHING]
-    scopes = [c for c in CATEGORIES if table.scope(c) != "FALSE" or table.scope(c, records=True) != "FALSE"]
-    return [*opened, *scopes, *(["stateable"] if table.stateable else []), *(c for c in table.reachable if c)]
+    scopes = [c for c in CATEGORIES if table.scope(c) != "FALSE" or table.scope(c, barring=False) != "FALSE"]
+    fetched = [c for c in CATEGORIES if table.opening(c, MASKED)]
+    asked = [c for c in table.reachable_by_others if c]
+    return [*opened, *scopes, *fetched, *asked, *(["stateable"] if table.stateable else [])]
 
 
 def test_unknown_callers_get_nothing() -> None:
@@ -167,7 +169,9 @@ async def test_odd_attributes_revive_nobody(
     assert not (await extra(connection, stale, *(name for name in CHECKED if not name.endswith("_rev"))))[1]
 
 
-ONCE_TRUSTED = "{is_unit} AND NOT ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
+ONCE_TRUSTED = (
+    "{unit_type} <> 'reporter' AND NOT ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
+)
 ONCE_TRUSTED += " AND s.rev = {account_rev})) AND ({client} IS NULL OR {client_rev} > 0)"
 
 

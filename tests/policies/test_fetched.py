@@ -1,0 +1,97 @@
+"""Sealed columns: what a decision opens was fetched, and what no fact of a row opens never leaves the database.
+
+The SELECT of the Gate on PostgreSQL, for every caller and purpose, over records whose columns hold their own names;
+what facts open is read from `tests/policies/plain.py`.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from hub.db import Connection
+from hub.models.sealed import CATEGORY_OF
+from hub.policies import facts, query
+from hub.policies.decide import Policy, Table
+from hub.policies.query import Query, statement
+from hub.policies.subject import Purpose, Subject
+from tests.policies import plain
+from tests.policies.files import SHIPPED
+from tests.policies.scattered import facts_of, scattered
+from tests.world import World
+
+
+@pytest.fixture(scope="module")
+async def ground(world: World) -> AsyncIterator[tuple[Connection, list[Subject]]]:
+    async with scattered(world, seed=29) as found:
+        yield found
+
+
+def tables(policy: Policy, subject: Subject) -> Iterator[Table]:
+    found = (policy.table(subject.unit_type, subject.role, purpose.value) for purpose in Purpose)
+    return (table for table in found if table.stateable)
+
+
+async def fetched(connection: Connection, subject: Subject, table: Table, *, listed: bool = False) -> list[Any]:
+    """The rows of all records, as the Gate gets them."""
+    asked = Query(f"all {listed}", "TRUE", listed=listed, tail="ORDER BY r.id")
+    return list(await connection.fetch(statement(table, asked), *subject.parameters()))
+
+
+def sealed(row: Any) -> set[str]:
+    """The sealed columns that came filled; each holds its own name."""
+    came = {name for name in row.keys() if name in CATEGORY_OF and row[name] is not None}  # noqa: SIM118
+    assert all(row[name] == name.encode() for name in came)
+    return came
+
+
+def may_come(table: Table, bits: int) -> set[str]:
+    """One form of each category that some fact of the row opens, as far as the purpose lets it."""
+    true, purpose = facts.true_in(bits), table.who[2]
+    opened = [plain.opened(*table.who, fact) for fact in true]
+    best = [min(pair) for pair in zip(map(max, zip(*opened, strict=True)), plain.ceiling(purpose), strict=True)]
+    return {f"{'.mc'[outcome]}_{c}" for c, outcome in zip(plain.CATEGORIES, best, strict=True) if outcome}
+
+
+async def strange(connection: Connection, subjects: list[Subject]) -> tuple[int, list[tuple[Any, ...]]]:
+    """How many columns came, and rows with one too many or too few."""
+    policy, came, found = Policy(SHIPPED), 0, []
+    for subject in subjects:
+        known = dict(await facts_of(connection, subject, records=True))
+        for table in tables(policy, subject):
+            for row in await fetched(connection, subject, table):
+                bits, got = row["facts"], sealed(row)
+                needed, most = table.decide(bits).granted, may_come(table, bits) if bits else set()
+                came += len(got)
+                if bits != known[row["id"]] or not needed <= got <= most:
+                    found.append((table.who, facts.true_in(bits), needed - got, got - most))
+    return came, found
+
+
+async def test_what_is_opened_was_fetched_and_nothing_else(ground: tuple[Connection, list[Subject]]) -> None:
+    came, found = await strange(*ground)
+    assert not found, found[:5]
+    assert came > 10_000
+
+
+async def test_lists_never_fetch_refuge(ground: tuple[Connection, list[Subject]]) -> None:
+    connection, subjects = ground
+    policy, opened = Policy(SHIPPED), 0
+    for subject in subjects:
+        for table in tables(policy, subject):
+            whole = await fetched(connection, subject, table)
+            for row, all_of_it in zip(await fetched(connection, subject, table, listed=True), whole, strict=True):
+                assert sealed(row) == sealed(all_of_it) - {"c_refuge", "m_refuge"}
+                assert {name for name, _ in table.decide(row["facts"]).listed} <= sealed(row)
+                opened += "c_refuge" in sealed(all_of_it)
+    assert opened > 0, "the control: opened singly, it is fetched"
+
+
+@pytest.mark.parametrize("wrong", ["TRUE", "FALSE"])
+async def test_a_column_too_many_or_too_few_is_found(
+    ground: tuple[Connection, list[Subject]], monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """Control: columns fetched whatever the facts, and never."""
+    connection, subjects = ground
+    monkeypatch.setattr(query.facts, "any_of", lambda bits: wrong)
+    assert (await strange(connection, subjects[:6]))[1]
