@@ -72,7 +72,7 @@ STEPS: dict[str, list[Patch]] = {
     "flush": [(Committer, "_insert", aboom)],
     "ticket": [(keys.Ticket, "take", unlogged), (oversight, "_shown", unlogged)],
     "unwrap": [(keys.Vault, "case_key", boom)],
-    "open": [(keys.Sealer, "open_all", unsealed), (oversight, "bound_to", boom)],
+    "open": [(keys, "open_row", unsealed), (keys.Sealer, "open", unsealed), (oversight, "bound_to", boom)],
     "render": [
         (views, "case_head", boom),
         (views, "record_head", boom),

@@ -25,6 +25,7 @@ LEVELS = [
         "cases",
         "exchange",
         "attachments",
+        "receipts",
         "intake",
         "oversight",
         "people",

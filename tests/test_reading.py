@@ -195,5 +195,5 @@ async def test_no_system_vouches_for_an_auditor(world: World) -> None:
     """An administrator comes with password and second factor; an agency's system that names one is refused."""
     system = await world.agency("joint_centre", region="50", person="login-auditor", purpose="audit")
     answer = await system.get("/v1/audit/entries")
-    assert answer.status_code == 403 and "items" not in answer.text
+    assert answer.status_code == 401 and "items" not in answer.text
     assert (await (await world.person("auditor")).get("/v1/audit/entries")).status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.models.codes import ReportCircumstance
+from hub.models.legal_codes import ReportCircumstance
 from hub.policies.services import Services
 from tests.test_intake import case_of, report
 from tests.world import AWAY, HOME, World, instant, pair

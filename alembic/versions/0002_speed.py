@@ -49,7 +49,6 @@ def upgrade() -> None:
     op.drop_index("cases_touched", "cases")
     op.drop_column("cases", "touched_at")
     op.add_column("cases", sa.Column("reporter_confirmed", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.alter_column("cases", "reporter_confirmed", server_default=None)
     op.drop_index("record_current", "record")
     op.drop_index("record_case", "record")
     op.create_index("record_case", "record", ["case_id", "at", "id"])  # in the order in which a case shows them

@@ -48,7 +48,7 @@ class Case(SQLModel, table=True):
     intake_open: bool = False
     alert_open: bool = False
     relocated: bool = False
-    reporter_confirmed: bool = False
+    reporter_confirmed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     sealed_by: UUID | None = None
     household_id: UUID | None = None
     involved: list[UUID] = Field(sa_column=_units())

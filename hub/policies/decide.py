@@ -231,20 +231,20 @@ class Table:
         return sum(facts.BIT[f] for f in facts.NAMES if self.matrix[f][i] >= outcome)
 
     def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
-        """The same decision as a WHERE clause on `f.facts`: rows that show this category at least as `least`,
-        authorship aside, which says nothing of a case.
+        """The decision about a case as a WHERE clause on `f.facts`: rows that show this category at least as `least`.
 
-        Without `barring` also rows that a hard deny closes, which `Gate.read` then denies one by one, and logs.
+        Authorship is left aside, also where a record stands beside its case: what a unit wrote itself opens that
+        record, not the case. Without `barring` also rows that a hard deny closes, which `Gate.read` then denies one
+        by one, and logs.
         """
-        opening = self.opening(category, least) & ~facts.BIT["authored"]
-        if not opening:
+        needed = [self.opening(category, least)]
+        if not needed[0]:
             return "FALSE"
-        needed = [opening]
         if not self.purpose_any:
             needed.append(sum(facts.BIT[f] for f in self.purpose_facts))
         closing = sum(facts.BIT[f] for f, row in self.directive.items() if row[INDEX[category]] < least)
         closing |= self.hard if barring else 0
-        clauses = [f"f.facts & {bits} <> 0" for bits in needed]
+        clauses = [f"f.facts & {bits & ~facts.BIT['authored']} <> 0" for bits in needed]
         return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
 
 

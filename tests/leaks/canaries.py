@@ -28,6 +28,7 @@ STAMPED: dict[str, Any] = {
     "sealed": False,
     "closed": False,
     "risk_level": "high",
+    "reporter_confirmed": True,
 }
 """What fields that move the case itself are given, unless a test says otherwise."""
 

@@ -178,13 +178,18 @@ async def test_files(stolen: Stolen) -> None:
 
 async def test_the_binding_is_what_stops_it(stolen: Stolen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: sealed without its place, a moved ciphertext opens and the same check tells."""
-    seal, open_all = keys.Sealer.seal, keys.Sealer.open_all
+    init = keys.Sealer.__init__
 
     def anywhere(bound_to: bytes) -> bytes:
         return b"anywhere" if bound_to.startswith(b"record|") else bound_to
 
-    monkeypatch.setattr(keys.Sealer, "seal", lambda own, data, to: seal(own, data, anywhere(to)))
-    monkeypatch.setattr(keys.Sealer, "open_all", lambda own, many: open_all(own, [(s, anywhere(to)) for s, to in many]))
+    def careless(own: keys.Sealer, suite: str, key: bytes) -> None:
+        init(own, suite, key)
+        encrypt, decrypt = own.encrypt, own.decrypt
+        own.encrypt = lambda nonce, data, to: encrypt(nonce, data, anywhere(to))
+        own.decrypt = lambda nonce, data, to: decrypt(nonce, data, anywhere(to))
+
+    monkeypatch.setattr(keys.Sealer, "__init__", careless)
     case = await stolen.caller.filed("police_call", body("police_call"))
     other = await stolen.caller.filed("police_dispatch", body("police_dispatch"), case=case["case_id"])
     assert (await stolen.caller.get(pages(case)[0])).status_code == 200

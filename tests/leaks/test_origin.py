@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub import admin, casework
-from hub.models.codes import ReportCircumstance
+from hub.models.legal_codes import ReportCircumstance
 from tests.test_attachments import PNG
 from tests.test_intake import case_of, report
 from tests.world import HOME, Caller, World, instant, pair, someone

@@ -43,7 +43,7 @@ async def heavy(world: World) -> Heavy:
     await admin.add_accounts(world.services, [new])
     police, long = await world.agency("police"), "长" * 20_000
     made = await police.filed("police_call", call(people, content=long))
-    for _ in range(30):
+    for _ in range(70):
         await police.filed("police_dispatch", {"handling": long, "scene": long, "history": long}, case=made["case_id"])
     file = await police.post(f"/v1/records/{made['id']}/attachments", content=b"%PDF-1.4 evidence")
     told = [(await report(world, region=HOME, **who))["receipt"] for who in (pair(), people)]

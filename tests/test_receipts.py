@@ -1,0 +1,73 @@
+"""What the holder of a receipt is shown, and what a receipt must not tell."""
+
+from typing import Any
+
+import pytest
+
+from tests import logbook
+from tests.test_intake import PLACE, case_of, held, report
+from tests.world import HOME, World, call, instant, pair
+
+
+async def test_reading_by_receipt(world: World) -> None:
+    """The receipt alone shows status words; with its secret, what was submitted; a wrong one is no receipt."""
+    made = await report(world, what="他又动手了", reporter_name="张虚构", reporter_is_victim=True)
+    bare, full = await held(world, made), await held(world, made, made["secret"])
+    assert bare.status_code == 200 and bare.json()["status_text"] == "处理中"
+    assert "他又动手了" not in bare.text and PLACE not in bare.text and "张虚构" not in bare.text
+    assert "他又动手了" in full.text and PLACE in full.text and "张虚构" in full.text
+    for spelt in (made["secret"].lower(), made["secret"].replace("-", ""), made["secret"].replace("-", " ")):
+        assert (await held(world, made, spelt)).content == full.content
+    other = await report(world)
+    wrong = [await held(world, made, s) for s in ("x", "-", other["secret"], made["secret"][:-1], "字".encode("gbk"))]
+    absent = {"receipt": "0000 0000 0000 0000"}
+    wrong += [await held(world, absent), await held(world, absent, made["secret"])]
+    assert {(a.status_code, a.text) for a in wrong} == {(404, wrong[0].text)}
+    for malformed in ("12345", "x" * 16, "1" * 20):
+        assert (await held(world, {"receipt": malformed})).status_code in (404, 422)
+    case = await case_of(world.services, made)
+    assert len(await logbook.about(world.services, case["id"], "read")) >= 4
+    actor = world.services.vault.pseudonym("actor", str(case["id"]).encode())
+    assert await logbook.count(world.services, "act = 'login-fail' AND actor = $1", actor) == 5, "each guess"
+
+
+def shape(value: Any) -> Any:
+    """An answer without its values: what it holds, at every depth."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
+
+
+@pytest.mark.parametrize("claim", [True, False, None])
+async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, claim: bool | None) -> None:
+    """Whoever names a pair, and says she is its victim or not, is shown the same with a case there and without;
+    the police, to whom the case is no secret, see it grow (the control)."""
+    police, parties = await world.agency("police"), pair()
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    said = {"region": HOME} | ({"reporter_is_victim": claim} if claim is not None else {})
+    there, fresh = await report(world, **parties, **said), await report(world, **pair(), **said)
+    await police.filed("criticism", {"given_at": instant(), "facts": "x"}, case=case)
+    for secret in (False, True):
+        shown = [(await held(world, r, r["secret"] if secret else None)).json() for r in (there, fresh)]
+        assert shape(shown[0]) == shape(shown[1])
+        assert shown[0]["status"] == shown[1]["status"] and shown[0]["withheld"] == shown[1]["withheld"]
+    assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
+
+
+async def test_a_claim_opens_nothing_until_it_is_confirmed(world: World) -> None:
+    """An abuser may report in her name before she does. The police's records join his case; his receipt, claim and
+    second secret show him what any reporter sees, until an officer has met the person and says who it was."""
+    parties = pair()
+    made = await report(world, region=HOME, reporter_is_victim=True, what="抢先报案", **parties)
+    alone = (await held(world, made, made["secret"])).json()
+    police = await world.agency("police")
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    assert case == str((await case_of(world.services, made))["id"])
+    await police.filed("criticism", {"given_at": instant(), "facts": "批评教育经过"}, case=case)
+    shown = await held(world, made, made["secret"])
+    assert shape(shown.json()) == shape(alone) and "criticism" not in shown.text and "given_at" not in shown.text
+    for said, visible in ((True, True), (False, False)):
+        sheet = {"handling": "到场核实", "reporter_confirmed": said}
+        await police.filed("police_dispatch", sheet, case=case)
+        assert ("given_at" in (await held(world, made, made["secret"])).text) is visible
+    assert "given_at" not in (await held(world, made)).text
