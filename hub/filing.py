@@ -128,11 +128,11 @@ def filled(filing: Filing) -> list[int]:
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
     """Envelopes by column for every category the record fills, beside those carried over."""
-    sealed = dict(filing.carried)
+    sealed, sealer = dict(filing.carried), key.data
     for index, (clear, masked) in split(KINDS[filing.kind], filing.values).items():
         for name, members in ((CLEAR_COLUMNS[index], clear), (MASKED_COLUMNS[index], masked)):
             bound = keys.bind("record", filing.record_id, name, filing.version)
-            sealed[name] = key.data.seal(members, bound)
+            sealed[name] = sealer.seal(members, bound)
     return sealed
 
 

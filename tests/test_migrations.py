@@ -1,0 +1,86 @@
+"""A database of an older version comes along with what it holds, and back."""
+
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from hub import migrations
+from hub.embedded import Embedded
+from hub.models.fields import CATEGORIES
+from hub.settings import ROOT
+
+AT = datetime(2026, 3, 9, 8, 30, 0, 123456, tzinfo=UTC)
+CASE, REF, CITY, COUNTY, COURT, PERSON, PARTY = (uuid.UUID(int=n) for n in range(1, 8))
+REGION = "INSERT INTO region (code, name, level, parent) VALUES ('500000000000', '重庆市', 'province', '')"
+UNIT = (
+    "INSERT INTO unit (id, code, name, type, region_code, area, path, on_duty)"
+    " VALUES ($1, $2, $2, 'police', '500000000000', '50', $3, TRUE)"
+)
+HELD = (
+    "INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, opened_at, touched_at, touched,"
+    " handler_id, handler_path, handler_area, intake_open, alert_open, relocated, involved, named, key_wrapped, key_id)"
+    " VALUES ($1, $2, 'n', 'open', 'handling', 'low', '500113000000', $3, $3, $4, $5, 'city/county', '500113',"
+    " FALSE, FALSE, FALSE, ARRAY[$5::uuid], ARRAY[$6::uuid], '-', '-')"
+)
+KEPT = (
+    "INSERT INTO party (id, case_id, role, person_id, unit_id, at) VALUES ($1, $2, 'victim', $3, $4, now())",
+    "INSERT INTO party_key (key, case_id, role, kind, party_id) VALUES ('k', $2, 'victim', 'id', $1)",
+)
+TOUCHED = [AT + timedelta(hours=i) for i in range(len(CATEGORIES))]
+
+
+@pytest.fixture
+def owner(embedded: Embedded) -> str:
+    name = f"old_{uuid.uuid4().hex[:8]}"
+    embedded.create_database(name)
+    return embedded.url("hub_owner", name)
+
+
+async def fill(connection: Any) -> None:
+    """One case as version 0001 kept it."""
+    await connection.execute(REGION)
+    for unit, code, path in ((CITY, "city", "city"), (COUNTY, "county", "city/county"), (COURT, "court", "court")):
+        await connection.execute(UNIT, unit, code, path)
+    await connection.execute(HELD, CASE, REF, AT, TOUCHED, COUNTY, COURT)
+    await connection.execute(KEPT[0], PARTY, CASE, PERSON, COUNTY)
+    await connection.execute(KEPT[1], PARTY, CASE)
+
+
+async def test_there_and_back(owner: str) -> None:
+    migrations.upgrade(owner, "0001")
+    connection = await asyncpg.connect(owner)
+    await fill(connection)
+    for _ in range(2):
+        migrations.upgrade(owner)
+        await connection.reload_schema_state()
+        row = await connection.fetchrow("SELECT * FROM cases")
+        micros = [round(at.timestamp() * 1_000_000) for at in TOUCHED]
+        assert (list(row["touched"]), row["reporter_confirmed"]) == (micros, False)
+        linked = {r["unit_id"] for r in await connection.fetch("SELECT unit_id FROM case_unit")}
+        assert linked == {CITY, COUNTY, COURT}, "whom it involves, whom it names, and who stands above"
+        key = await connection.fetchrow("SELECT * FROM party_key")
+        assert (key["key"], key["person_id"]) == (b"k", PERSON)
+        down(owner)
+        await connection.reload_schema_state()
+        row = await connection.fetchrow("SELECT * FROM cases")
+        assert (list(row["touched"]), row["touched_at"]) == (TOUCHED, TOUCHED[-1])
+        assert (await connection.fetchrow("SELECT person_id, role FROM party")) == (PERSON, "victim")
+    await connection.close()
+
+
+def down(owner: str) -> None:
+    command = [sys.executable, "-m", "alembic", "--config", str(ROOT / "alembic.ini"), "downgrade", "0001"]
+    subprocess.run(command, env=os.environ | {"HUB_OWNER_DATABASE_URL": owner}, check=True, capture_output=True)
+
+
+def test_what_went_wrong_is_said_without_the_address(owner: str) -> None:
+    with pytest.raises(migrations.MigrationFailed) as failed:
+        migrations.upgrade(owner, "nowhere")
+    password = owner.partition(":")[2].partition(":")[2].partition("@")[0]
+    assert password not in str(failed.value) and "nowhere" in str(failed.value)
