@@ -127,8 +127,8 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
     """What to walk, newest first: the source, a name for it, and the alias whose order is followed.
 
     What changed of late is taken from the outbox of changes. A region inside the caller's own area is walked by
-    itself. Else the cases that the unit has to do with are,
-    merged, where place alone opens anything, with those of its area.
+    itself. Else the cases that the unit has to do with are, merged, where place alone opens anything, with those of
+    its area.
     """
     own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
     if since and since > clock.now() - RECENT:
