@@ -103,6 +103,8 @@ class Effects:
     sealed: bool | None = None
     accepted: bool | None = None
     reporter_confirmed: bool | None = None
+    called: UUID | None = None
+    """The unit on duty, for a report that came to a case on which it does not work yet."""
     named: list[UUID] = field(default_factory=list)
     referred: list[UUID] = field(default_factory=list)
     kind: str = ""
@@ -197,7 +199,9 @@ UPDATE = """
 UPDATE cases SET
  touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {at}) ELSE touched[i] END
                  FROM generate_subscripts(touched, 1) i ORDER BY i),
- involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END,
+ involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END
+   || CASE WHEN {called_in} THEN ARRAY[{called}] END,
+ duty_unit_id = CASE WHEN {called_in} THEN {called} ELSE duty_unit_id END,
  acting = CASE WHEN {acts} AND NOT {unit} = ANY(acting) THEN acting || {unit} ELSE acting END,
  kinds = CASE WHEN {kind} = ANY(kinds) THEN kinds ELSE kinds || {kind} END,
  stage = COALESCE({stage}, stage), risk_level = COALESCE({risk}, risk_level),
@@ -208,7 +212,8 @@ UPDATE cases SET
  referred = ARRAY(SELECT DISTINCT unnest(
    CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END || {referred})),
  party_keys = ARRAY(SELECT DISTINCT unnest(party_keys || {party_keys})),
- intake_open = intake_open AND NOT {handed_over}, alert_open = alert_open AND NOT {answered}
+ intake_open = {called_in} OR intake_open AND NOT {handed_over},
+ alert_open = {called_in} OR alert_open AND NOT {answered}
 WHERE id = {id}
 """
 
@@ -228,8 +233,11 @@ def touch_case(
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     a = statement.arg
+    called = a(effects.called, "uuid")
     statement.add(
         UPDATE.format(
+            called=called,
+            called_in=f"({called} IS NOT NULL AND NOT {called} = ANY(involved))",
             changed=a(sorted(stamped), "int[]"),
             at=a(clock.to_micros(filing.made_at or filing.at), "bigint"),
             unit=a(filing.unit_id, "uuid"),
@@ -252,6 +260,7 @@ def touch_case(
         )
     )
     units = [*([filing.unit_id] if joins else []), *effects.named, *effects.referred]
+    units += [effects.called] if effects.called else []
     statement.add(LINK_KNOWN.format(a(units, "uuid[]"), id=a(target.id, "uuid")))
 
 

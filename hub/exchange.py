@@ -43,8 +43,7 @@ async def submit(
     try:
         async with services.database.transaction() as connection:
             await _lock(connection, key_hash, filing)
-            seek = (filing, key_hash, subject.person_keys, _on_duty(gate, filing))
-            found, (row, persons) = await cases.find(connection, services.vault, *seek)
+            found, (row, persons) = await cases.find(connection, services.vault, filing, key_hash, subject.person_keys)
             if row["digest"] is not None:
                 return _again(bytes(row["digest"]), digest, row["answer"])
             target = named or found or cases.new_target(services.vault, row["household"], persons)
@@ -100,19 +99,16 @@ def _target(gate: Gate, row: Any) -> Target:
     return Target(row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, False)
 
 
-def _on_duty(gate: Gate, filing: Filing) -> UnitInfo | None:
-    """Who must learn of what is told as a report, wherever it goes; None for records that are no report."""
-    if KINDS[filing.kind].origin == "routine":
-        return None
-    directory = gate.services.directory
-    return directory.duty_unit(filing.values.get("region") or directory.units[filing.unit_id].region_code)
-
-
 def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:
     directory, subject = gate.services.directory, gate.subject
     effects = cases.effects_of(filing, directory)
     secret_origin = not effects.acting  # then the case must look as after an anonymous report
+    assert subject.unit_id is not None
+    handler = directory.units[subject.unit_id]
+    region = effects.region_code or handler.region_code
+    duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
     if not target.new:
+        effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         cases.touch_case(
             statement,
             target,
@@ -125,10 +121,6 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
         )
         return
     filing.lead = True
-    assert subject.unit_id is not None
-    handler = directory.units[subject.unit_id]
-    region = effects.region_code or handler.region_code
-    duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
     if secret_origin and duty is None:
         raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
     cases.add_case(

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
+import socket
 import stat
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -69,3 +73,18 @@ async def test_a_build_cut_off_is_completed(
     for row in await empty.database.fetch("SELECT id, login, totp FROM account WHERE login IS NOT NULL"):
         opened = empty.vault.misc.open(row["totp"], b"totp|" + row["id"].bytes)
         assert opened.decode() == shown[row["login"]]
+
+
+def test_every_published_case_replays(tmp_path: Path) -> None:
+    """`hub demo --once` in a fresh folder: every agency's submission is taken, under one case a script, and each
+    agency that acted reads its view; a second run finds everything there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    tmp_path.chmod(0o755)
+    command = [sys.executable, "-m", "hub.cli", "demo", "--once", "--port", port]
+    for _ in range(2):
+        environment = os.environ | {"HUB_DATA": str(tmp_path / "hub"), "HUB_DATABASE_URL": ""}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert len(list((tmp_path / "hub" / "demo" / "receipts").glob("*.json"))) >= 7
