@@ -233,11 +233,9 @@ def touch_case(
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     a = statement.arg
-    called = a(effects.called, "uuid")
     statement.add(
         UPDATE.format(
-            called=called,
-            called_in=f"({called} IS NOT NULL AND NOT {called} = ANY(involved))",
+            **_called(a(effects.called, "uuid")),
             changed=a(sorted(stamped), "int[]"),
             at=a(clock.to_micros(filing.made_at or filing.at), "bigint"),
             unit=a(filing.unit_id, "uuid"),
@@ -259,9 +257,18 @@ def touch_case(
             id=a(target.id, "uuid"),
         )
     )
-    units = [*([filing.unit_id] if joins else []), *effects.named, *effects.referred]
-    units += [effects.called] if effects.called else []
-    statement.add(LINK_KNOWN.format(a(units, "uuid[]"), id=a(target.id, "uuid")))
+    beside = [effects.called] if effects.called else []
+    _link(statement, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *beside])
+
+
+def _called(unit: str) -> dict[str, str]:
+    """The unit on duty, and whether it is called in now: where it works already, it has nothing to be called to."""
+    return {"called": unit, "called_in": f"({unit} IS NOT NULL AND NOT {unit} = ANY(involved))"}
+
+
+def _link(statement: Statement, target: Target, units: list[UUID]) -> None:
+    """More units that may have to do with a case."""
+    statement.add(LINK_KNOWN.format(statement.arg(units, "uuid[]"), id=statement.arg(target.id, "uuid")))
 
 
 def _routine(effects: Effects) -> bool:
