@@ -257,8 +257,7 @@ def touch_case(
             id=a(target.id, "uuid"),
         )
     )
-    beside = [effects.called] if effects.called else []
-    _link(statement, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *beside])
+    _link(statement, target, effects, [filing.unit_id] if joins else [])
 
 
 def _called(unit: str) -> dict[str, str]:
@@ -266,9 +265,10 @@ def _called(unit: str) -> dict[str, str]:
     return {"called": unit, "called_in": f"({unit} IS NOT NULL AND NOT {unit} = ANY(involved))"}
 
 
-def _link(statement: Statement, target: Target, units: list[UUID]) -> None:
+def _link(statement: Statement, target: Target, effects: Effects, units: list[UUID]) -> None:
     """More units that may have to do with a case."""
-    statement.add(LINK_KNOWN.format(statement.arg(units, "uuid[]"), id=statement.arg(target.id, "uuid")))
+    many = [*units, *effects.named, *effects.referred, *([effects.called] if effects.called else [])]
+    statement.add(LINK_KNOWN.format(statement.arg(many, "uuid[]"), id=statement.arg(target.id, "uuid")))
 
 
 def _routine(effects: Effects) -> bool:
