@@ -158,15 +158,15 @@ class Intake:
 
     async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
         """Reports on a pair one by one, so that the second finds the case of the first; all others as one."""
-        others: list[Statement] = []
+        others: dict[str, list[list[Any]]] = {}
         for accepted in batch:
             statement = await self._statement(connection, accepted)
             if accepted.on_a_pair:
                 await connection.execute(statement.text(), *statement.args)
             else:
-                others.append(statement)
-        for text in {statement.text() for statement in others}:
-            await connection.executemany(text, [s.args for s in others if s.text() == text])
+                others.setdefault(statement.text(), []).append(statement.args)
+        for text, many in others.items():
+            await connection.executemany(text, many)
 
     async def _write(self, connection: Connection, accepted: Accepted) -> None:
         statement = await self._statement(connection, accepted)

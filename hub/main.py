@@ -162,7 +162,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schema["components"]["schemas"] |= bodies.schemas()
     schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     problem = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-    for route in _routes():
+    for route in (r for r in app.routes if isinstance(r, APIRoute) and r.include_in_schema):
         for method in route.methods or ():
             operation = schema["paths"][route.path_format][method.lower()]
             operation["responses"] |= {"4XX": problem, "503": problem}
@@ -174,12 +174,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 parameter["required"] |= parameter["name"] in ALWAYS
     app.openapi_schema = schema
     return schema
-
-
-def _routes() -> list[APIRoute]:
-    """Every described route. An application's own list holds routers, not routes."""
-    found = (route for router in ROUTERS for route in router.routes)
-    return [route for route in found if isinstance(route, APIRoute) and route.include_in_schema]
 
 
 def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:

@@ -89,11 +89,6 @@ def raw(name: str, who: Who, *, records: bool = False) -> str:
     return FACTS[name].format(**_PLACES, unit_type=_word(who[0]), role=_word(who[1]))
 
 
-def sql(name: str, who: Who, *, records: bool = False) -> str:
-    """One fact as SQL, never NULL."""
-    return f"COALESCE({raw(name, who, records=records)}, FALSE)"
-
-
 def mask(who: Who, *, records: bool = False) -> str:
     """All facts of a row as one integer; what is NULL does not hold."""
     return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
