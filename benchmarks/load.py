@@ -24,7 +24,9 @@ from hub.audit.committer import COLUMNS as ENTRY
 from hub.audit.entry import GENESIS, Act, bound_to, canonical, leaf_bytes, leaf_hash
 from hub.filing import Filing, Statement, conflict_keys, filled, finish, recognise
 from hub.main import open_services
+from hub.models.case import packed
 from hub.models.directory import UnitInfo
+from hub.models.fields import CATEGORIES
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
@@ -153,7 +155,7 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     row = rows.tables["cases"][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
     row["involved"] = [unit.id, district]
-    row["touched"] = [clock.to_micros(at + timedelta(hours=serial % 480))] * len(row["touched"])
+    row["touched"] = packed([clock.to_micros(at + timedelta(hours=serial % 480))] * len(CATEGORIES))
     caller = Subject(
         "police", "caseworker", unit.id, unit.code, unit.area, unit.path, account_id=actor(serial % ACTORS)
     )

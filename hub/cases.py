@@ -10,6 +10,7 @@ from hub import clock, keys
 from hub.db import Connection
 from hub.errors import Invalid
 from hub.filing import ROUTINE, Filing, Statement, Target, conflict_keys, matching, stamps
+from hub.models.case import packed
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage, Status
 from hub.models.directory import Directory, UnitInfo
@@ -169,7 +170,7 @@ def add_case(
     row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
     row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
     row |= {"reporter_confirmed": bool(effects.reporter_confirmed)}
-    row |= {"opened_at": filing.at, "touched": [clock.to_micros(filing.at)] * len(CATEGORIES)}
+    row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
     row |= {"reporting_unit_id": reporting, "household_id": household, "involved": involved}
@@ -197,8 +198,8 @@ SELECT u, c.opened_at, c.id FROM cases c, unnest({0}) u WHERE c.id = {id} ON CON
 """
 UPDATE = """
 UPDATE cases SET
- touched = ARRAY(SELECT CASE WHEN i - 1 = ANY({changed}) THEN GREATEST(touched[i], {at}) ELSE touched[i] END
-                 FROM generate_subscripts(touched, 1) i ORDER BY i),
+ touched = (SELECT string_agg(CASE WHEN i = ANY({changed}) THEN GREATEST(part, {at}) ELSE part END, '' ORDER BY i)
+            FROM generate_series(0, octet_length(touched) / 8 - 1) i, substr(touched, 8 * i + 1, 8) part),
  involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END
    || CASE WHEN {called_in} THEN ARRAY[{called}] END,
  duty_unit_id = CASE WHEN {called_in} THEN {called} ELSE duty_unit_id END,
@@ -237,7 +238,7 @@ def touch_case(
         UPDATE.format(
             **_called(a(effects.called, "uuid")),
             changed=a(sorted(stamped), "int[]"),
-            at=a(clock.to_micros(filing.made_at or filing.at), "bigint"),
+            at=a(clock.to_micros(filing.made_at or filing.at).to_bytes(8, "big"), "bytea"),
             unit=a(filing.unit_id, "uuid"),
             joins=a(joins and effects.accepted is not False, "bool"),
             acts=a(bool(effects.acting), "bool"),

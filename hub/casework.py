@@ -1,5 +1,6 @@
 """The reading verbs on one case: open, records, history. Each is one call of the Gate and a rendering."""
 
+from itertools import compress
 from uuid import UUID
 
 import orjson
@@ -9,17 +10,21 @@ from hub.errors import NotFound
 from hub.models import views
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.fields import INDEX
+from hub.models.sealed import versions
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED
 from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
 
 A = facts.FIRST_FREE
+ROUTINE = INDEX["routine"]
 OWN_KINDS = (
     "(SELECT array_agg(DISTINCT o.kind) FROM record o WHERE o.case_id = c.id AND o.current"
     " AND o.unit_id = $1) AS own_kinds"
 )
 RECORDS_AT_ONCE = 200
+ORIGINS = {kind: INDEX[model.origin] for kind, model in KINDS.items()}
+"""What must be open to learn that a record is of this kind, by index."""
 NEWEST = f"ORDER BY r.at DESC, r.id DESC LIMIT {RECORDS_AT_ONCE}"
 
 
@@ -31,10 +36,10 @@ def etag(gate: Gate, body: bytes) -> str:
 def record_etag(gate: Gate, item: Seen) -> str:
     """The same for a record, from the versions at which each visible category last changed."""
     row, decision = item.row, item.decision
-    seen = [row["last_changed"][i] for i, outcome in enumerate(decision.outcomes) if outcome]
+    seen = list(compress(versions(row["last_changed"]), decision.outcomes))
     message = b"%b|%b|%b" % (
         row["id"].bytes,
-        ",".join(name for name, _ in decision.columns).encode(),
+        ",".join(decision.columns).encode(),
         orjson.dumps(seen),
     )
     return f'"{gate.services.vault.tag(message)}"'
@@ -57,14 +62,14 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
 
 def extra(gate: Gate) -> str:
     """Callers whom some fact shows `routine` masked need the kinds they submitted themselves; others do not."""
-    return OWN_KINDS if any(row[INDEX["routine"]] == MASKED for row in gate.table.matrix.values()) else ""
+    return OWN_KINDS if any(row[ROUTINE] == MASKED for row in gate.table.matrix.values()) else ""
 
 
 def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     """The case head, then its records, in pieces to be joined once; the head is decided without authorship."""
     row = seen[0].row
     decision = gate.table.decide(row["facts"] & ~facts.BIT["authored"])
-    own = (row.get("own_kinds") or []) if decision.outcome("routine") == MASKED else []
+    own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
     out += views.case_head(row, decision.outcomes, gate.services.directory, own), b',"records":['
     listed = [item for item in seen if _listable(item)]
     for n, item in enumerate(listed):
@@ -72,7 +77,7 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
             out.append(b",")
         _write_record(gate, item, out)
     out.append(b"]")
-    if decision.outcome("routine") != CLEAR:
+    if decision.routine != CLEAR:
         hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
         out += b',"shared":', views.merged(hidden)
     out += b",", decision.tail, b"}"
@@ -80,14 +85,13 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
 
 def _listable(item: Seen) -> bool:
     """That a record exists is `routine`; who sees that masked may know only what it submitted itself."""
-    return item.decision.outcome("routine") == CLEAR or "authored" in item.decision.facts
+    return item.decision.routine == CLEAR or item.decision.authored
 
 
 def _write_record(gate: Gate, item: Seen, out: list[bytes], tail: bytes = b"") -> None:
     row, decision = item.row, item.decision
-    authored = "authored" in decision.facts
-    out.append(views.record_head(row, gate.services.directory, authored=authored, kind=_shown_kind(item)))
-    if authored:
+    out.append(views.record_head(row, gate.services.directory, authored=decision.authored, kind=_shown_kind(item)))
+    if decision.authored:
         out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail
     out += b',"fields":{', _told(gate, item), b"}," if tail else b"}", tail, b"}"
@@ -123,8 +127,8 @@ def _shown_kind(item: Seen) -> str:
 
 
 def origin_known(item: Seen) -> bool:
-    origin = KINDS[item.row["kind"]].origin
-    return origin == "routine" or "authored" in item.decision.facts or item.decision.outcome(origin) == CLEAR
+    origin = ORIGINS[item.row["kind"]]
+    return origin == ROUTINE or item.decision.authored or item.decision.outcomes[origin] == CLEAR
 
 
 async def find_record(gate: Gate, record_id: UUID, case_id: UUID | None = None, act: Act = Act.read) -> Seen:

@@ -68,6 +68,7 @@ async def _prepare(connection: Any) -> None:
 async def _prepare_audit(connection: Any) -> None:
     await _prepare(connection)
     await connection.execute("SET ROLE hub_auditor")
+    await connection.execute("SET enable_sort = off")  # entries stand in order in each of their indexes but for ties
 
 
 class Pool:
@@ -162,7 +163,7 @@ class Database:
 
     def __init__(self, url: str, size: int = 8) -> None:
         self.url = url
-        self.main, self.audit = Pool(url, size, _prepare), Pool(url, 2, _prepare_audit)
+        self.main, self.audit = Pool(url, size, _prepare), Pool(url, size // 2, _prepare_audit)
         self.fetch, self.fetchrow, self.execute = self.main.fetch, self.main.fetchrow, self.main.execute
 
     async def connect(self) -> "Database":

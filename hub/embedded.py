@@ -26,7 +26,7 @@ START_SECONDS = 60
 _SETTINGS = {
     "listen_addresses": "",
     "password_encryption": "scram-sha-256",
-    "max_connections": "60",
+    "max_connections": "100",
     "shared_buffers": "128MB",
     "log_statement": "none",
     "log_min_duration_statement": "-1",

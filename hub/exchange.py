@@ -17,7 +17,7 @@ from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
 from hub.models.fields import INDEX
-from hub.models.sealed import plain
+from hub.models.sealed import advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
@@ -188,7 +188,8 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
         gate.subject.client_id,
         record_id=row["id"],
         version=version,
-        last_changed=[version if i in changed else v for i, v in enumerate(row["last_changed"])],
+        changed=changed,
+        last_changed=advanced(row["last_changed"], changed, version),
         made_at=clock.now(),
     )
     return filing, changed

@@ -17,10 +17,9 @@ from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, split
+from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS, split
 from hub.tables import TABLES
 
-N = len(CATEGORIES)
 ROLES = ("victim", "respondent", "child", "reporter")
 MATCHING = ("id", "phone_name")
 ROUTINE = INDEX["routine"]
@@ -102,7 +101,7 @@ class Target:
 
 @dataclass(slots=True)
 class Filing:
-    """One record version about to be written. `changed` lists category indexes; `stamps` what it sets."""
+    """One record version about to be written. `changed` lists category indexes, if not all that are filled."""
 
     kind: str
     values: dict[str, Any]
@@ -114,7 +113,8 @@ class Filing:
     record_id: UUID = field(default_factory=uuid4)
     version: int = 1
     previous: bytes = bytes(32)
-    last_changed: list[int] = field(default_factory=lambda: [1] * N)
+    changed: list[int] = field(default_factory=list)
+    last_changed: bytes = FIRST
     made_at: datetime | None = None
     lead: bool = False
     carried: dict[str, bytes | None] = field(default_factory=dict)
@@ -129,10 +129,8 @@ def filled(filing: Filing) -> list[int]:
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
     """Envelopes by column for every category the record fills, beside those carried over."""
     sealed, sealer = dict(filing.carried), key.data
-    for index, (clear, masked) in split(KINDS[filing.kind], filing.values).items():
-        for name, members in ((CLEAR_COLUMNS[index], clear), (MASKED_COLUMNS[index], masked)):
-            bound = keys.bind("record", filing.record_id, name, filing.version)
-            sealed[name] = sealer.seal(members, bound)
+    for name, members in split(KINDS[filing.kind], filing.values).items():
+        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version))
     return sealed
 
 
@@ -235,8 +233,7 @@ def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
 
 def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
     """Record, parties, outbox and log entry, the entry on the record's own chain."""
-    sealed, first = seal_fields(filing, target.key), filing.version == 1
-    changed = filled(filing) if first else [i for i, v in enumerate(filing.last_changed) if v == filing.version]
+    sealed, changed = seal_fields(filing, target.key), filing.changed or filled(filing)
     row, hashed = columns(
         vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version, filing.previous
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hub import clock, cursors
 from hub.audit.entry import Act
 from hub.casework import extra, write_case
+from hub.models.case import moment
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
@@ -78,7 +79,8 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
         used.append(name)
 
     if since := filters.updated_since:  # the first argument, as `CHANGED` has it
-        add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, clock.to_micros(since), name="since")
+        at = clock.to_micros(since).to_bytes(8, "big", signed=True)
+        add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, at, name="since")
     if prefix := _prefix(filters):
         add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")
     if filters.status:
@@ -98,7 +100,7 @@ def _visibly_touched(gate: Gate) -> str:
     for category, i in INDEX.items():
         if gate.table.reachable_by_others[i]:
             scope = gate.table.scope(category, barring=False)
-            by_scope.setdefault(scope, []).append(f"c.touched[{i + 1}] >= {{1}}")
+            by_scope.setdefault(scope, []).append(f"{moment(i, 'c')} >= {{1}}")
     return "(" + " OR ".join(f"({' OR '.join(touched)}) AND {scope}" for scope, touched in by_scope.items()) + ")"
 
 

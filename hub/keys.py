@@ -11,8 +11,7 @@ import hmac
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -25,8 +24,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
-BODY = 1 + NONCE
-"""Where the ciphertext begins: after the suite's mark and the nonce."""
+_NONCE, _CIPHERTEXT = slice(1, 1 + NONCE), slice(1 + NONCE, None)
+"""An envelope: the suite's mark, the nonce, the ciphertext."""
 CACHED_KEYS = 20_000
 
 
@@ -86,7 +85,7 @@ class Sealer:
         if sealed[:1] != self.mark:
             raise SealBroken
         try:
-            return self.decrypt(sealed[1:BODY], sealed[BODY:], bound_to)
+            return self.decrypt(sealed[_NONCE], sealed[_CIPHERTEXT], bound_to)
         except UNFIT:
             raise SealBroken from None
 
@@ -109,6 +108,11 @@ class CaseKey:
     @property
     def log(self) -> Sealer:
         return Sealer(self._suite, self._secret[32:])
+
+    def opener(self) -> tuple[Callable[[bytes, bytes, bytes], bytes], int]:
+        """What decrypts records, and the mark of what it can: all that reading needs of `data`."""
+        mark, cipher = SUITES[self._suite]
+        return cipher(self._secret[:32]).decrypt, mark[0]
 
 
 class Ticket:
@@ -134,8 +138,7 @@ def bind(table: str, row: UUID, column: str, version: int) -> bytes:
     return b"%b|%b|%b|%d" % (table.encode(), row.bytes, column.encode(), version)
 
 
-@lru_cache(maxsize=4096)
-def _ending(column: str, version: int) -> bytes:
+def ending(column: str, version: int) -> bytes:
     """The end of `bind`, the same for every row."""
     return b"%b|%d" % (column.encode(), version)
 
@@ -145,26 +148,24 @@ def open_row(
     key: CaseKey,
     record: tuple[UUID, int],
     row: Mapping[str, bytes | None],
-    columns: Iterable[tuple[str, int]],
-    versions: Sequence[int],
+    columns: tuple[str, ...],
+    ends: tuple[bytes, ...],
 ) -> list[bytes]:
-    """Open what is filled of some columns of a record version; each column comes with its category's index, by
-    which `versions` says at which version it was sealed.
+    """Open what is filled of some columns of a record version; `ends` says of each how its binding ends (`ending`).
 
     Raises `NotLogged` unless the ticket covers the row and every column.
     """
     granted, prefix, opened = ticket.take(record), b"record|%b|" % record[0].bytes, []
-    sealer = key.data
-    decrypt, mark = sealer.decrypt, sealer.mark[0]
+    decrypt, mark = key.opener()
     try:
-        for name, index in columns:
+        for name, end in zip(columns, ends, strict=True):
             sealed = row[name]
             if sealed is not None:
                 if name not in granted:
                     raise NotLogged
                 if sealed[0] != mark:
                     raise SealBroken
-                opened.append(decrypt(sealed[1:BODY], sealed[BODY:], prefix + _ending(name, versions[index])))
+                opened.append(decrypt(sealed[_NONCE], sealed[_CIPHERTEXT], prefix + end))
     except UNFIT:
         raise SealBroken from None
     return opened

@@ -13,6 +13,7 @@ from hub.audit.entry import Act, bound_to
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, Unavailable
 from hub.models.values import Moment
+from hub.people import still_lives, still_living
 from hub.policies.gate import Gate
 from hub.policies.subject import Purpose
 
@@ -35,9 +36,10 @@ class LogFilters(BaseModel):
 
 
 COLUMNS = (
-    "l.w, l.n, l.at, l.act, l.purpose, l.outcome, l.status, l.actor, l.unit_id, l.case_refs, l.body,"
-    " c.id AS case_id, c.key_wrapped, c.key_id"
+    "l.w, l.n, l.at, l.act, l.purpose, l.outcome, l.status, l.actor::text, l.unit_id,"
+    """ array_to_string(l.case_refs, '","') AS cases, l.body, c.id AS case_id, c.key_wrapped, c.key_id"""
 )
+"""What is shown as it is comes as text: there is nothing to make of it."""
 
 
 OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1, $2]::uuid[] OFFSET 0) l"
@@ -50,15 +52,18 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     if gate.subject.role != "auditor" or not gate.subject.session:
         await gate.refuse(Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log."))
     where, args = _where(gate, filters)
+    living, session = still_living(gate.services, gate.subject, len(args) + 1)
     sql = (
         f"SELECT {COLUMNS} FROM {OF_CASE if filters.case else 'access_log l'}"
         " LEFT JOIN cases c ON cardinality(l.case_refs) = 1 AND c.ref = l.case_refs[1]"
-        f" WHERE {where} ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
+        f" WHERE {where} AND {living} ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
     )
     try:
-        rows = await gate.services.database.audit.fetch(sql, *args)
+        rows = await gate.services.database.audit.fetch(sql, *args, *session)
     except FAILED as lost:
         raise Unavailable from lost
+    if not rows:
+        await still_lives(gate.services, gate.subject)
     draft = gate.draft(Act.audit_read)
     draft.body |= {"query": _shape(filters), "count": len(rows)}
     if filters.case:
@@ -73,8 +78,9 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
 def _name(gate: Gate, draft: Draft, case: UUID, rows: list[Any]) -> None:
     """A look at what was done with one case is an access to that case, and found among its entries."""
     ref = gate.services.vault.pseudonym("case", case.bytes)
-    draft.case_refs = [known for known in (ref, case) if any(known in row["case_refs"] for row in rows)]
-    row = next((row for row in rows if row["case_id"] is not None and row["case_refs"] == draft.case_refs), None)
+    draft.case_refs = [known for known in (ref, case) if any(str(known) in row["cases"] for row in rows)]
+    alone = [str(known) for known in draft.case_refs]
+    row = next((row for row in rows if row["case_id"] is not None and [row["cases"]] == alone), None)
     if row is not None:
         draft.seal_with = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
     elif draft.case_refs:  # nothing about that case alone was shown: the body stays under the hub's key
@@ -147,13 +153,18 @@ def _shown(gate: Gate, row: Any) -> bytes:
         _words(row["act"], row["purpose"], row["outcome"]),
         orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
         row["status"],
-        str(row["actor"]).encode(),
-        orjson.dumps(unit.code if unit else None),
-        ",".join(f'"{ref}"' for ref in row["case_refs"]).encode(),
+        row["actor"].encode(),
+        _code(unit.code if unit else None),
+        b'"%b"' % row["cases"].encode() if row["cases"] else b"",
         str(row["w"]).encode(),
         row["n"],
         body,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _code(code: str | None) -> bytes:
+    return orjson.dumps(code)
 
 
 @lru_cache

@@ -55,7 +55,7 @@ def seal_totp(services: Services, account_id: UUID, secret: str) -> bytes:
     return services.vault.misc.seal(secret.encode(), b"totp|" + account_id.bytes)
 
 
-def subject_of(row: Any, *, session: str = "", **client: Any) -> Subject:
+def subject_of(row: Any, **more: Any) -> Subject:
     """The subject of an account row (joined with its unit)."""
     person = tuple(bytes(k) for k in (row["id_key"], row["phone_key"]) if k)
     return Subject(
@@ -68,8 +68,7 @@ def subject_of(row: Any, *, session: str = "", **client: Any) -> Subject:
         account_id=row["id"],
         account_rev=row["rev"],
         person_keys=person,
-        session=session,
-        **client,
+        **more,
     )
 
 
@@ -139,22 +138,38 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
     return False
 
 
+LIVING = """
+FROM session s JOIN account a ON a.id = s.account_id JOIN unit u ON u.id = a.unit_id
+WHERE s.token_hash = {} AND s.ended_at IS NULL AND s.seen_at > {} AND a.disabled_at IS NULL AND u.disabled_at IS NULL
+"""
+
+
 async def session_subject(services: Services, token: str) -> Subject:
     """Who a session token is; being seen keeps it alive."""
     hashed, now = hashlib.sha256(token.encode()).digest(), clock.now()
     idle = now - timedelta(seconds=services.settings.idle_session)
-    row = await services.database.fetchrow(
-        "SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path FROM session s JOIN account a ON a.id = s.account_id"
-        " JOIN unit u ON u.id = a.unit_id WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.seen_at > $2"
-        " AND a.disabled_at IS NULL AND u.disabled_at IS NULL",
-        hashed,
-        idle,
-    )
+    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2')}"
+    row = await services.database.fetchrow(sql, hashed, idle)
     if row is None:
         raise Unauthenticated
     if row["seen_at"] < now - timedelta(seconds=60):
         await services.database.execute("UPDATE session SET seen_at = $2 WHERE token_hash = $1", hashed, now)
-    return subject_of(row, session=hashed.hex()[:16])
+    return subject_of(row, session=hashed.hex()[:16], token_hash=hashed)
+
+
+def still_living(services: Services, subject: Subject, first: int) -> tuple[str, tuple[Any, ...]]:
+    """For a verb that asks in its own statement whether a remembered session still lives: a condition, and its
+    arguments from `first` on."""
+    idle = clock.now() - timedelta(seconds=services.settings.idle_session)
+    living = LIVING.format(f"${first}", f"${first + 1}")
+    return f"EXISTS (SELECT {living} AND a.rev = ${first + 2})", (subject.token_hash, idle, subject.account_rev)
+
+
+async def still_lives(services: Services, subject: Subject) -> None:
+    """Raises `Unauthenticated` unless it does: where nothing came, for this or another reason."""
+    living, args = still_living(services, subject, 1)
+    if await services.database.fetchrow(f"SELECT WHERE {living}", *args) is None:
+        raise Unauthenticated
 
 
 async def logout(services: Services, token: str) -> None:

@@ -31,7 +31,7 @@ class Settings:
     policy: Path = field(default_factory=lambda: _path("HUB_POLICY", ROOT / "policy.csv"))
     suite: str = field(default_factory=lambda: os.environ.get("HUB_SUITE", "aes"))
     issuer: str = field(default_factory=lambda: os.environ.get("HUB_ISSUER", "http://127.0.0.1:8000"))
-    pool_size: int = field(default_factory=lambda: int(os.environ.get("HUB_POOL_SIZE", "8")))
+    pool_size: int = field(default_factory=lambda: int(os.environ.get("HUB_POOL_SIZE", "16")))
     log_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_LOG_TIMEOUT", "2")))
     intake_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_INTAKE_TIMEOUT", "0.08")))
     even_out: float = field(default_factory=lambda: float(os.environ.get("HUB_EVEN_OUT", "0.05")))

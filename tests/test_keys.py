@@ -16,7 +16,7 @@ import pytest
 from hub import admin, keyfile, keys, migrations
 from hub.embedded import Embedded
 from hub.models.fields import INDEX
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, versions
 from hub.settings import Settings
 from tests.conftest import free_port
 from tests.servers import serving
@@ -159,9 +159,11 @@ async def test_moved_ciphertext_does_not_open(world: World) -> None:
         for at, column, version in places:
             key = vault.case_key(at["case_id"], at["key_wrapped"], at["key_id"])
             ticket = keys.Ticket((uuid.uuid4(), 1), {(at["id"], 1): frozenset({column})})
-            own = at is row and column == name and version == row["last_changed"][INDEX[name[2:]]]
+            own = at is row and column == name and version == versions(row["last_changed"])[INDEX[name[2:]]]
             try:
-                keys.open_row(ticket, key, (at["id"], 1), {column: row[name]}, [(column, 0)], [version])
+                keys.open_row(
+                    ticket, key, (at["id"], 1), {column: row[name]}, (column,), (keys.ending(column, version),)
+                )
             except keys.SealBroken:
                 assert not own
                 wrong += 1

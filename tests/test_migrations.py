@@ -12,11 +12,13 @@ import pytest
 
 from hub import migrations
 from hub.embedded import Embedded
+from hub.models.case import moments
 from hub.models.fields import CATEGORIES
+from hub.models.sealed import versions
 from hub.settings import ROOT
 
 AT = datetime(2026, 3, 9, 8, 30, 0, 123456, tzinfo=UTC)
-CASE, REF, CITY, COUNTY, COURT, PERSON, PARTY = (uuid.UUID(int=n) for n in range(1, 8))
+CASE, REF, CITY, COUNTY, COURT, PERSON, PARTY, RECORD_ID = (uuid.UUID(int=n) for n in range(1, 9))
 REGION = "INSERT INTO region (code, name, level, parent) VALUES ('500000000000', '重庆市', 'province', '')"
 UNIT = (
     "INSERT INTO unit (id, code, name, type, region_code, area, path, on_duty)"
@@ -32,6 +34,11 @@ KEPT = (
     "INSERT INTO party (id, case_id, role, person_id, unit_id, at) VALUES ($1, $2, 'victim', $3, $4, now())",
     "INSERT INTO party_key (key, case_id, role, kind, party_id) VALUES ('k', $2, 'victim', 'id', $1)",
 )
+RECORD = (
+    "INSERT INTO record (id, version, case_id, kind, unit_id, at, made_at, current, lead, changed, last_changed,"
+    " leaf_hash) VALUES ($1, 300, $2, 'visit', $3, now(), now(), TRUE, TRUE, '{}', $4, '-')"
+)
+VERSIONS = [{"facts": 300, "victim": 2}.get(category, 1) for category in CATEGORIES]
 TOUCHED = [AT + timedelta(hours=i) for i in range(len(CATEGORIES))]
 
 
@@ -50,6 +57,7 @@ async def fill(connection: Any) -> None:
     await connection.execute(HELD, CASE, REF, AT, TOUCHED, COUNTY, COURT)
     await connection.execute(KEPT[0], PARTY, CASE, PERSON, COUNTY)
     await connection.execute(KEPT[1], PARTY, CASE)
+    await connection.execute(RECORD, RECORD_ID, CASE, COUNTY, VERSIONS)
 
 
 async def test_there_and_back(owner: str) -> None:
@@ -60,8 +68,10 @@ async def test_there_and_back(owner: str) -> None:
         migrations.upgrade(owner)
         await connection.reload_schema_state()
         row = await connection.fetchrow("SELECT * FROM cases")
-        micros = [round(at.timestamp() * 1_000_000) for at in TOUCHED]
-        assert (list(row["touched"]), row["reporter_confirmed"]) == (micros, False)
+        micros = tuple(round(at.timestamp() * 1_000_000) for at in TOUCHED)
+        assert (moments(row["touched"]), row["reporter_confirmed"]) == (micros, False)
+        record = await connection.fetchrow("SELECT * FROM record")
+        assert versions(record["last_changed"]) == tuple(VERSIONS)
         linked = {r["unit_id"] for r in await connection.fetch("SELECT unit_id FROM case_unit")}
         assert linked == {CITY, COUNTY, COURT}, "whom it involves, whom it names, and who stands above"
         key = await connection.fetchrow("SELECT * FROM party_key")
@@ -71,6 +81,8 @@ async def test_there_and_back(owner: str) -> None:
         row = await connection.fetchrow("SELECT * FROM cases")
         assert (list(row["touched"]), row["touched_at"]) == (TOUCHED, TOUCHED[-1])
         assert (await connection.fetchrow("SELECT person_id, role FROM party")) == (PERSON, "victim")
+        record = await connection.fetchrow("SELECT * FROM record")
+        assert record["last_changed"] == VERSIONS
     await connection.close()
 
 

@@ -36,7 +36,7 @@ INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, open
   handler_path, handler_area, intake_open, alert_open, relocated, involved, key_wrapped, key_id)
 SELECT gen_random_uuid(), gen_random_uuid(), 'invented-' || n, 'open', 'handling', 'unknown',
   (ARRAY['500113', '500112', '370102'])[1 + n % 3] || lpad((n % 30)::text, 3, '0') || '000', at,
-  array_fill((extract(epoch FROM at) * 1000000)::bigint, ARRAY[17]),
+  decode(repeat(encode(int8send((extract(epoch FROM at) * 1000000)::bigint), 'hex'), 17), 'hex'),
   u.id, u.path, u.area, FALSE, FALSE, FALSE, ARRAY[u.id], '-', '-'
 FROM generate_series(1, 5000) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) t,
   (SELECT *, row_number() OVER (ORDER BY code) - 1 AS place, count(*) OVER () AS many FROM unit) u
@@ -46,7 +46,7 @@ WHERE u.place = n % u.many
     " JOIN unit u ON starts_with(c.handler_path || '/', u.path || '/') ON CONFLICT DO NOTHING",
     "INSERT INTO record (id, version, case_id, kind, unit_id, at, made_at, current, lead, changed, last_changed,"
     " leaf_hash) SELECT gen_random_uuid(), 1, c.id, 'visit', c.handler_id, c.opened_at, c.opened_at, TRUE, i = 1,"
-    " '{}', '{}', '-' FROM cases c, generate_series(1, 3) i WHERE c.key_id = '-'",
+    " '{}', '-', '-' FROM cases c, generate_series(1, 3) i WHERE c.key_id = '-'",
     "INSERT INTO change (record_id, version, case_id, categories, at) SELECT id, version, case_id, '{}', at FROM record"
     " ON CONFLICT DO NOTHING",
     "INSERT INTO party_key (key, case_id, role, kind, person_id) SELECT decode(md5(c.id::text || i), 'hex'), c.id,"

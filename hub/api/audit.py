@@ -4,11 +4,11 @@ from fastapi import APIRouter, Response
 
 from hub import oversight
 from hub.api import bodies
-from hub.api.deps import Asked, CallerRoute
+from hub.api.deps import Asked, ReviewRoute
 from hub.oversight import LogFilters
 from hub.policies.subject import Purpose
 
-router = APIRouter(prefix="/v1/audit", tags=["审计 audit"], route_class=CallerRoute)
+router = APIRouter(prefix="/v1/audit", tags=["审计 audit"], route_class=ReviewRoute)
 
 
 @router.get("/entries", openapi_extra={"parameters": bodies.parameters(LogFilters)})

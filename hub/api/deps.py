@@ -40,13 +40,16 @@ class Asked(Request):
     gate: Gate
 
 
-async def caller(request: Request) -> Gate:
-    """The authenticated caller, no purpose needed yet. Kept on the request so that refusals are logged."""
+async def caller(request: Request, *, asks: bool = False) -> Gate:
+    """The authenticated caller, no purpose needed yet. Kept on the request so that refusals are logged.
+
+    `asks`: the verb itself asks whether a remembered session still lives.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     state = request.app.state
-    subject = await state.tokens.subject(token, unquote(request.headers.get("on-behalf-of", "")))
+    subject = await state.tokens.subject(token, unquote(request.headers.get("on-behalf-of", "")), asks=asks)
     gate: Gate = Gate(state.services, subject, None)
     request.state.gate = gate
     return gate
@@ -101,6 +104,13 @@ class CallerRoute(APIRoute):
             raise RequestValidationError(errors)
         answer: Response = await self.endpoint(**{str(takes.request_param_name): asked}, **values)
         return answer
+
+
+class ReviewRoute(CallerRoute):
+    """A route whose verb asks, in the one statement that it makes, whether the caller's session still lives."""
+
+    async def admit(self, request: Request) -> Gate:
+        return await caller(request, asks=True)
 
 
 class GateRoute(CallerRoute):

@@ -6,6 +6,8 @@ object without its braces, ready to be joined into an answer.
 """
 
 from datetime import datetime
+from functools import lru_cache
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +16,10 @@ from pydantic import BaseModel
 from sqlalchemy import ARRAY, Column, DateTime, Index, LargeBinary, SmallInteger, text
 from sqlmodel import Field, SQLModel
 
+from hub import keys
 from hub.models.base import RecordFields
 from hub.models.catalogue import FieldInfo, fields_of
-from hub.models.fields import CATEGORIES, INDEX, masked
+from hub.models.fields import CATEGORIES, masked
 
 CLEAR_COLUMNS = tuple(f"c_{category}" for category in CATEGORIES)
 MASKED_COLUMNS = tuple(f"m_{category}" for category in CATEGORIES)
@@ -24,11 +27,29 @@ CATEGORY_OF = {name: i for columns in (CLEAR_COLUMNS, MASKED_COLUMNS) for i, nam
 """Category index by sealed column."""
 
 
+_VERSIONS = Struct(f">{len(CATEGORIES)}H")
+versions = _VERSIONS.unpack
+"""`record.last_changed` by category."""
+FIRST = _VERSIONS.pack(*(1 for _ in CATEGORIES))
+
+
+@lru_cache(maxsize=4096)
+def endings(columns: tuple[str, ...], last_changed: bytes) -> tuple[bytes, ...]:
+    """How the bindings of these columns end in a record: nearly all have the same few histories."""
+    known = versions(last_changed)
+    return tuple(keys.ending(column, known[CATEGORY_OF[column]]) for column in columns)
+
+
+def advanced(last_changed: bytes, changed: list[int], version: int) -> bytes:
+    """What a version that changed these categories makes of it."""
+    return _VERSIONS.pack(*(version if i in changed else v for i, v in enumerate(versions(last_changed))))
+
+
 class Record(SQLModel, table=True):
     """One version of one record. Versions are added, never changed; `current` moves to the newest.
 
-    `changed` lists the categories (by index) that this version changed; `last_changed[i]` is the version
-    that last changed category i, from which the caller's ETag is made without opening anything.
+    `changed` lists the categories (by index) that this version changed. `last_changed` packs for each the version that
+    last did, at which its envelopes were sealed; from these the caller's ETag is made without opening anything.
     """
 
     __table_args__ = (
@@ -48,7 +69,7 @@ class Record(SQLModel, table=True):
     current: bool = True
     lead: bool = False
     changed: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
-    last_changed: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
+    last_changed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
@@ -68,17 +89,17 @@ def members(values: dict[str, Any]) -> bytes:
     return orjson.dumps(values)[1:-1]
 
 
-def split(model: type[BaseModel], values: dict[str, Any]) -> dict[int, tuple[bytes, bytes]]:
-    """Category index -> (clear members, masked members) of a record's JSON values."""
-    clear: dict[int, dict[str, Any]] = {}
-    hidden: dict[int, dict[str, Any]] = {}
+def split(model: type[BaseModel], values: dict[str, Any]) -> dict[str, bytes]:
+    """The members of a record's JSON values by sealed column. Of `routine` there is no masked form: masked, it is
+    the status of the case in words, and no record's business."""
+    parts: dict[str, dict[str, Any]] = {}
     for info in fields_of(model):
-        value = values.get(info.name)
+        value, category = values.get(info.name), info.category
         if value is not None:
-            index = INDEX[info.category]
-            clear.setdefault(index, {})[info.name] = value
-            hidden.setdefault(index, {})[info.name] = _mask(info, value)
-    return {index: (members(clear[index]), members(hidden[index])) for index in clear}
+            parts.setdefault(f"c_{category}", {})[info.name] = value
+            if category != "routine":
+                parts.setdefault(f"m_{category}", {})[info.name] = _mask(info, value)
+    return {column: members(part) for column, part in parts.items()}
 
 
 def plain(fields: RecordFields) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from hub.clock import from_micros
+from hub.models.case import moments
 from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
@@ -24,7 +25,7 @@ Row = Mapping[str, Any]
 
 def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
     """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    return from_micros(max(compress(row["touched"], outcomes)))
+    return from_micros(max(compress(moments(row["touched"]), outcomes)))
 
 
 @lru_cache

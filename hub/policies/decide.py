@@ -42,15 +42,14 @@ class Decision:
     clear: tuple[str, ...]
     masked: tuple[str, ...]
     withheld: tuple[str, ...]
-    columns: tuple[tuple[str, int], ...]
-    listed: tuple[tuple[str, int], ...]
+    columns: tuple[str, ...]
+    listed: tuple[str, ...]
     granted: frozenset[str]
     tail: bytes
     size: int
-
-    @property
-    def visible(self) -> bool:
-        return any(self.outcomes)
+    authored: bool
+    visible: bool
+    routine: int
 
     def outcome(self, category: str) -> int:
         return self.outcomes[INDEX[category]]
@@ -63,17 +62,18 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     """
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
-        (f"{'c' if outcome == CLEAR else 'm'}_{category}", i)
-        for i, (category, outcome) in enumerate(zip(CATEGORIES, outcomes, strict=True))
+        f"{'c' if outcome == CLEAR else 'm'}_{category}"
+        for category, outcome in zip(CATEGORIES, outcomes, strict=True)
         if outcome and (category, outcome) != ("routine", MASKED)
     )
-    listed = tuple(column for column in columns if column[1] != INDEX["refuge"])
-    granted = frozenset(name for name, _ in columns)
+    listed = tuple(column for column in columns if not column.endswith("_refuge"))
+    granted = frozenset(columns)
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
     rules = tuple(rules)
     size = 60 + sum(len(word) + 3 for words in (names, rules, by[CLEAR], by[MASKED]) for word in words)
     opened = (by[CLEAR], by[MASKED], by[WITHHELD])
-    return Decision(names, outcomes, rules, *opened, columns, listed, granted, tail, size)
+    told = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]])
+    return Decision(names, outcomes, rules, *opened, columns, listed, granted, tail, size, *told)
 
 
 class Judge:

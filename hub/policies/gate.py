@@ -16,6 +16,7 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
+from hub.models.sealed import endings
 from hub.policies import facts
 from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
@@ -136,8 +137,8 @@ class Gate:
     def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
         row, decision = item.row, item.decision
         columns = decision.listed if query.listed else decision.columns
-        record = (row["id"], row["version"])
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns, row["last_changed"]))
+        record, ends = (row["id"], row["version"]), endings(columns, row["last_changed"])
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns, ends))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

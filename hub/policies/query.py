@@ -90,7 +90,7 @@ def _fetched(table: Table, query: Query) -> list[str]:
         opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
         if opened:
             names.append(f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END AS {clear}")
-        if shown != opened:
+        if shown != opened and category != "routine":
             only = f" AND f.facts & {opened} = 0" if opened else ""
             names.append(f"CASE WHEN f.facts & {shown} <> 0{only} THEN r.{masked} END AS {masked}")
     return names

@@ -60,6 +60,7 @@ class Subject:
     client_rev: int = 0
     key: str = ""
     session: str = ""
+    token_hash: bytes = b""
     person_keys: tuple[bytes, ...] = ()
     own_case: UUID | None = None
     scopes: frozenset[str] = frozenset()

@@ -124,7 +124,7 @@ async def test_between_columns(stolen: Stolen) -> None:
         await set_column(stolen, target, into, row[into])
         tried += 1
     for clear, masked in FORMS.items():
-        if row[clear] is not None:
+        if row[masked] is not None:
             await set_column(stolen, target, clear, row[masked])
             assert await refused(stolen, pages(target)[:1]) == []
             await set_column(stolen, target, clear, row[clear])

@@ -9,8 +9,9 @@ from typing import Any
 
 from hub import clock
 from hub.db import Connection
+from hub.models.case import moments, packed
 from hub.models.fields import CATEGORIES
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts
 from hub.policies.subject import REPORTER, REPORTER_ROLES, SYSTEM, Subject
@@ -49,7 +50,7 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "risk_level": chance.choice(("unknown", "low", "high")),
         "region_code": chance.choice((HOME, HOME, AWAY, "370102")) + chance.choice(("000000", "001000", "001002")),
         "opened_at": now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=chance.randint(0, 90)),
-        "touched": [clock.to_micros(now - timedelta(hours=chance.choice((1, 1, 72)))) for _ in CATEGORIES],
+        "touched": packed([clock.to_micros(now - timedelta(hours=chance.choice((1, 1, 72)))) for _ in CATEGORIES]),
         "handler_id": handler.id,
         "handler_path": handler.path,
         "handler_area": handler.area,
@@ -72,7 +73,7 @@ def _record(chance: random.Random, case: dict[str, Any], units: list[Any]) -> di
     unit = chance.choice([*case["involved"], *(u.id for u in units)])
     blank = {"id": uuid.uuid4(), "version": 1, "case_id": case["id"], "kind": "visit", "unit_id": unit}
     blank |= {name: name.encode() for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)}
-    blank |= {"at": case["opened_at"], "made_at": case["opened_at"], "changed": [], "last_changed": []}
+    blank |= {"at": case["opened_at"], "made_at": case["opened_at"], "changed": [], "last_changed": FIRST}
     return blank | {"leaf_hash": b"-", "current": True, "lead": False}
 
 
@@ -89,7 +90,7 @@ def _links(case: dict[str, Any], codes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _change(case: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """A row of the outbox: the last change of the case."""
-    at = clock.from_micros(max(case["touched"]))
+    at = clock.from_micros(max(moments(case["touched"])))
     return {"record_id": record["id"], "version": 1, "case_id": case["id"], "categories": [], "at": at}
 
 

@@ -13,6 +13,7 @@ import pytest
 from hub import clock, finding
 from hub.db import Connection
 from hub.finding import Filters
+from hub.models.case import moments
 from hub.models.fields import INDEX
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Policy, Table
@@ -68,7 +69,7 @@ def shown(table: Table, case: Any, asked: Filters) -> bool:
     """Does the decision show this case to whoever asks so? Filters need `routine` in clear."""
     outcomes = table.decide(case["facts"]).outcomes
     since = clock.to_micros(asked.updated_since) if asked.updated_since else 0
-    touched = any(outcome and at >= since for outcome, at in zip(outcomes, case["touched"], strict=True))
+    touched = any(outcome and at >= since for outcome, at in zip(outcomes, moments(case["touched"]), strict=True))
     strict = asked.region or asked.updated_since
     place = str(case["region_code"]).startswith(asked.region or "")
     return outcomes[ROUTINE] >= (CLEAR if strict else MASKED) and place and touched
