@@ -2,21 +2,22 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Receive, Scope, Send
 
 from hub import __version__, keyfile, settings
 from hub.api import audit, bodies, cases, meta, problems, records, reports, tokens
 from hub.api.auth import Tokens
-from hub.api.deps import CallerRoute, GateRoute
+from hub.api.deps import Asked, CallerRoute, GateRoute
 from hub.audit.committer import Committer
 from hub.db import Database
 from hub.intake import Intake
@@ -31,6 +32,7 @@ ALWAYS = ("idempotency-key", "if-match")
 """Headers that our own answer, not the framework's, asks for: 400 and 428."""
 BODILESS = ("GET", "HEAD")
 """Nothing reads a body that comes with these."""
+STREAMING = ("/attachments", "/photos")
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -50,35 +52,22 @@ async def open_services(config: settings.Settings) -> Services:
     return Services(config, database, vault, committer, directory, policy)
 
 
-class Fixed(BaseRoute):
-    """Routes whose path has no parameter, found at once: a kind of record has one each, tried one by one else."""
+class Hub(FastAPI):
+    """Safe headers on every answer, a limit on bodies that do not stream, and a short way to the routes whose caller
+    must be known. FastAPI describes these and serves the rest: what has no such route, or not by this method."""
 
-    def __init__(self, routes: list[BaseRoute]) -> None:
-        self.by_path: dict[str, list[Route]] = {}
-        for route in routes:
-            if isinstance(route, Route) and "{" not in route.path:
-                self.by_path.setdefault(route.path, []).append(route)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        for route in self.by_path.get(scope["path"], ()):
-            match, child = route.matches(scope)
-            if match is Match.FULL:
-                return match, {**child, "route": route}
-        return Match.NONE, {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["route"].handle(scope, receive, send)
-
-
-class Shell:
-    """Outermost ASGI layer: safe headers on every answer, and a limit on bodies that do not stream."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    def __init__(self, config: settings.Settings, routes: Sequence[BaseRoute], **rest: Any) -> None:
+        super().__init__(**rest)
+        self.limit, ours = config.body_limit, [route for route in routes if isinstance(route, CallerRoute)]
+        self.router.routes += routes
+        self.whole: dict[str, list[CallerRoute]] = {}
+        for route in ours:
+            self.whole.setdefault(route.path, []).append(route)
+        self.patterns = [route for route in ours if "{" in route.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
         started = False
 
@@ -89,18 +78,42 @@ class Shell:
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        if scope["method"] not in BODILESS and not scope["path"].endswith(("/attachments", "/photos")):
+        if scope["method"] not in BODILESS and not scope["path"].endswith(STREAMING):
             declared = dict(scope["headers"]).get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > self.limit:
                 await _too_large(headed)
                 return
             receive = self._limited(receive)
         try:
-            await self.app(scope, receive, headed)
+            await self._serve(scope, receive, headed)
         except Exception as error:  # its text may hold values, so no server log may see it
-            answer = await problems.unexpected(Request(scope), error)
+            said = await problems.unexpected(Request(scope), error)
             if not started:
-                await answer(scope, receive, headed)
+                await said(scope, receive, headed)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._find(scope)
+        if route is None:
+            with suppress(Exception):  # answered and logged by `problems.unexpected`, then raised again
+                await super().__call__(scope, receive, send)
+            return
+        scope.update(app=self, route=route)
+        asked = Asked(scope, receive)
+        try:
+            said = await route.answer(asked)
+        except Exception as error:
+            said = await problems.answer(asked, error)
+        await said(scope, receive, send)
+
+    def _find(self, scope: Scope) -> CallerRoute | None:
+        """The route of this path and method: one without parameters at once (a kind of record has one each), the
+        others one by one."""
+        for route in chain(self.whole.get(scope["path"], ()), self.patterns):
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(child)
+                return route
+        return None
 
     def _limited(self, receive: Receive) -> Receive:
         left = self.limit
@@ -123,7 +136,7 @@ async def _too_large(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def create_app(config: settings.Settings | None = None) -> FastAPI:
+def create_app(config: settings.Settings | None = None) -> Hub:
     """The application for these settings (the environment's by default)."""
     config = config or settings.current()
 
@@ -144,12 +157,10 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
         await services.committer.stop()
         await services.database.close()
 
-    app = FastAPI(title="联护 Lianhu", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    # A router that is included is matched twice a request, and asks each time whether its routes have changed.
     routes = [route for router in ROUTERS for route in router.routes]
-    app.router.routes += [Fixed(routes), *routes]
+    about: dict[str, Any] = {"title": "联护 Lianhu", "version": __version__, "docs_url": None, "redoc_url": None}
+    app = Hub(config, routes, lifespan=lifespan, **about)
     problems.install(app)
-    app.add_middleware(Shell, limit=config.body_limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

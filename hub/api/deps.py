@@ -90,20 +90,22 @@ class CallerRoute(APIRoute):
         self.app = request_response(self._answer)
 
     async def _answer(self, request: Request) -> Response:
+        return await self.answer(Asked(request.scope, request.receive))
+
+    async def answer(self, asked: Asked) -> Response:
         """What FastAPI does for a handler that needs nothing of it but its parameters, without the rest of it."""
-        asked = Asked(request.scope, request.receive)
-        asked.gate = await self.admit(request)
+        asked.gate = await self.admit(asked)
         takes = self.dependant
-        values, errors = request_params_to_args(takes.path_params, request.path_params)
+        values, errors = request_params_to_args(takes.path_params, asked.path_params)
         if takes.query_params or takes.header_params:
-            for fields, given in ((takes.query_params, request.query_params), (takes.header_params, request.headers)):
+            for fields, given in ((takes.query_params, asked.query_params), (takes.header_params, asked.headers)):
                 more, wrong = request_params_to_args(fields, given)
                 values |= more
                 errors += wrong
         if errors:
             raise RequestValidationError(errors)
-        answer: Response = await self.endpoint(**{str(takes.request_param_name): asked}, **values)
-        return answer
+        said: Response = await self.endpoint(**{str(takes.request_param_name): asked}, **values)
+        return said
 
 
 class ReviewRoute(CallerRoute):

@@ -126,26 +126,26 @@ async def unexpected(request: Request, error: Exception) -> Response:
     return document(request, await _logged(request, HubError()))
 
 
-def install(app: FastAPI) -> None:
-    """Register the one handler for each kind of failure."""
-
-    async def hub_error(request: Request, error: Any) -> Response:
-        answer = document(request, await _logged(request, error))
+async def answer(request: Request, error: Exception) -> Response:
+    """The document of whatever a handler raised; what may be answered is logged as refused before."""
+    if isinstance(error, HubError):
+        refused = document(request, await _logged(request, error))
         if isinstance(error, NotFound) and hasattr(request.state, "gate"):
             await request.state.gate.even_out()
-        return answer
-
-    async def validation(request: Request, error: Any) -> Response:
+        return refused
+    if isinstance(error, RequestValidationError | ValidationError):
         return document(request, await _logged(request, invalid(error.errors())))
-
-    async def http(request: Request, error: Any) -> Response:
+    if isinstance(error, HTTPException):
         mapped: HubError = {404: NotFound, 413: TooLarge}.get(error.status_code, BadRequest)()
         mapped.status = error.status_code
-        answer = document(request, await _logged(request, mapped))
-        answer.headers.update(error.headers or {})
-        return answer
+        said = document(request, await _logged(request, mapped))
+        said.headers.update(error.headers or {})
+        return said
+    return await unexpected(request, error)
 
-    app.add_exception_handler(HubError, hub_error)
-    app.add_exception_handler(RequestValidationError, validation)
-    app.add_exception_handler(ValidationError, validation)
-    app.add_exception_handler(HTTPException, http)
+
+def install(app: FastAPI) -> None:
+    """Answer what FastAPI meets by itself in the same way."""
+    for kind in (HubError, RequestValidationError, ValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Exception, unexpected)

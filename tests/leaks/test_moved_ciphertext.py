@@ -178,18 +178,22 @@ async def test_files(stolen: Stolen) -> None:
 
 async def test_the_binding_is_what_stops_it(stolen: Stolen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: sealed without its place, a moved ciphertext opens and the same check tells."""
-    init = keys.Sealer.__init__
+    init, opener = keys.Sealer.__init__, keys.CaseKey.opener
 
     def anywhere(bound_to: bytes) -> bytes:
         return b"anywhere" if bound_to.startswith(b"record|") else bound_to
 
     def careless(own: keys.Sealer, suite: str, key: bytes) -> None:
         init(own, suite, key)
-        encrypt, decrypt = own.encrypt, own.decrypt
+        encrypt = own.encrypt
         own.encrypt = lambda nonce, data, to: encrypt(nonce, data, anywhere(to))
-        own.decrypt = lambda nonce, data, to: decrypt(nonce, data, anywhere(to))
+
+    def opens_anywhere(own: keys.CaseKey) -> tuple[Any, int]:
+        decrypt, mark = opener(own)
+        return lambda nonce, data, to: decrypt(nonce, data, anywhere(to)), mark
 
     monkeypatch.setattr(keys.Sealer, "__init__", careless)
+    monkeypatch.setattr(keys.CaseKey, "opener", opens_anywhere)
     case = await stolen.caller.filed("police_call", body("police_call"))
     other = await stolen.caller.filed("police_dispatch", body("police_dispatch"), case=case["case_id"])
     assert (await stolen.caller.get(pages(case)[0])).status_code == 200
