@@ -221,10 +221,14 @@ class Tokens:
             subject = known.subjects[on_behalf_of] = await self._subject(known, on_behalf_of)
         return subject
 
+    def forget(self, token: str) -> None:
+        """Look the session up at its next use."""
+        self._sessions.pop(token, None)
+
     async def _session(self, token: str, asks: bool) -> Subject:
         subject, until = self._sessions.get(token, (None, 0.0))
         if subject is None or not asks or clock.ticks() > until:
-            self._sessions.pop(token, None)
+            self.forget(token)
             subject = await session_subject(self.services, token)
             if asks:
                 self._forget(clock.seconds())

@@ -114,6 +114,13 @@ class ReviewRoute(CallerRoute):
     async def admit(self, request: Request) -> Gate:
         return await caller(request, asks=True)
 
+    async def answer(self, asked: Asked) -> Response:
+        try:
+            return await super().answer(asked)
+        except Unauthenticated:  # as it was remembered; as it is now it is looked up, and asked again
+            asked.app.state.tokens.forget(asked.headers.get("authorization", "").partition(" ")[2])
+            return await super().answer(asked)
+
 
 class GateRoute(CallerRoute):
     """A route that touches a case: the caller has stated a purpose that its kind may state."""

@@ -54,13 +54,12 @@ FACTS: dict[str, str] = {
     "sealed": "c.sealed_by IS NOT NULL AND c.sealed_by IS DISTINCT FROM {unit}",
     # The person asking shares an id number or phone with a party, or has none to compare.
     "party_conflict": "c.party_keys && {person_keys} OR {account} IS NOT NULL AND cardinality({person_keys}) = 0",
-    # Unit, account or client was disabled or changed since the caller was authenticated, or is not stated.
-    "suspended": "{unit_type} <> 'reporter' AND NOT (({account} IS NOT NULL OR {role} = 'system'"
-    " AND {client} IS NOT NULL) AND EXISTS (SELECT FROM unit s WHERE s.id = {unit} AND s.disabled_at IS NULL)"
-    " AND ({account} IS NULL OR EXISTS (SELECT FROM account s WHERE s.id = {account}"
-    " AND s.rev = {account_rev} AND s.disabled_at IS NULL))"
-    " AND ({client} IS NULL OR EXISTS (SELECT FROM client s WHERE s.id = {client}"
-    " AND s.rev = {client_rev} AND s.disabled_at IS NULL)))",
+    # The caller was disabled or changed since it was authenticated, or is not stated: the person, else the system.
+    # What ends both, that their unit or the system is disabled, is a change of theirs too (see `hub/admin.py`).
+    "suspended": "{unit_type} <> 'reporter' AND NOT CASE WHEN {role} = 'system'"
+    " THEN EXISTS (SELECT FROM client s WHERE s.id = {client} AND s.rev = {client_rev} AND s.disabled_at IS NULL)"
+    " ELSE EXISTS (SELECT FROM account s WHERE s.id = {account} AND s.rev = {account_rev} AND s.disabled_at IS NULL)"
+    " END",
 }
 
 BY_PLACE = ("territorial", "emergency")
@@ -89,9 +88,15 @@ def raw(name: str, who: Who, *, records: bool = False) -> str:
     return FACTS[name].format(**_PLACES, unit_type=_word(who[0]), role=_word(who[1]))
 
 
-def mask(who: Who, *, records: bool = False) -> str:
-    """All facts of a row as one integer; what is NULL does not hold."""
-    return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
+def mask(who: Who, *, records: bool = False, among: int = ~0) -> str:
+    """The facts of a row, all or `among` these, as one integer; what is NULL does not hold.
+
+    Whoever is asked for is a parameter, of which a text must name each, also where it matters to none of them.
+    """
+    held = {n: raw(n, who, records=records) for n in NAMES if BIT[n] & among}
+    unnamed = [place for place in _PLACES.values() if not any(place in fact for fact in held.values())]
+    idle = [f"CASE WHEN {' AND '.join(f'{place} IS NULL' for place in unnamed)} THEN 0 ELSE 0 END"] if unnamed else []
+    return " | ".join([f"CASE WHEN {fact} THEN {BIT[name]} ELSE 0 END" for name, fact in held.items()] + idle)
 
 
 def true_in(bits: int) -> tuple[str, ...]:

@@ -59,9 +59,10 @@ def statement(table: Table, query: Query) -> str:
             join = query.join
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
+        held = facts.mask(table.who, records=query.records, among=table.telling)
         text = known[query.name] = (
             f"SELECT {', '.join(columns)} FROM {query.source} {join}"
-            f" CROSS JOIN LATERAL (SELECT {facts.mask(table.who, records=query.records)} AS facts OFFSET 0) f"
+            f" CROSS JOIN LATERAL (SELECT {held} AS facts OFFSET 0) f"
             f" WHERE {query.where} {query.tail}"
         )
     return text
