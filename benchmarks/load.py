@@ -197,8 +197,8 @@ async def _entries(services: Services, share: Share) -> None:
             opening = dice.randbytes(32)
             leaf = leaf_bytes(w, n, previous, clock.to_micros(at), keys.commitment(opening, body))
             sealed, previous = key.log.seal(opening + body, bound_to(w, n)), leaf_hash(leaf)
-            who = (actors[dice.randrange(ACTORS)], unit.id, [ref])
-            rows.append((w, n, at, "read", "follow_up", "permit", 200, *who, leaf, sealed))
+            who = (actors[dice.randrange(ACTORS)], unit.id)
+            rows.append((w, n, at, "read", "follow_up", "permit", 200, *who, leaf, sealed, [ref]))
         async with services.database.transaction() as connection:
             await connection.copy_records_to_table("access_log", records=rows, columns=list(ENTRY))
 

@@ -239,7 +239,7 @@ def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing
     )
     add_record(statement, filing, target, sealed, changed, hashed)
     add_parties(statement, filing, target)
-    statement.insert("access_log", dict(zip(COLUMNS, row, strict=True)) | {"case_refs": draft.case_refs})
+    statement.insert("access_log", dict(zip(COLUMNS, row, strict=True)))
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:

@@ -23,7 +23,7 @@ from hub import clock
 from hub.errors import HubError, Unauthenticated
 from hub.keys import public_jwk, thumbprint
 from hub.models.account import CASE_ROLES
-from hub.people import ACCOUNT, session_subject, subject_of
+from hub.people import ACCOUNT, Sessions, subject_of
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
@@ -32,7 +32,6 @@ SIZE_LIMIT = 8 * 1024
 LIFE_LIMIT = 300
 SKEW = 30
 FRESH_SECONDS = 5
-SESSION_SECONDS = 30.0
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 NESTING = 32
 ASSERTION = (None, "JWT", "client-authentication+jwt")
@@ -161,7 +160,7 @@ class Tokens:
         self.services = services
         self.jwk = public_jwk(services.vault.signing_key)
         self._known: dict[bytes, Known] = {}
-        self._sessions: dict[str, tuple[Subject, float]] = {}
+        self.sessions = Sessions(services)
 
     @property
     def issuer(self) -> str:
@@ -210,29 +209,14 @@ class Tokens:
     async def subject(self, token: str, on_behalf_of: str, *, asks: bool = False) -> Subject:
         """Who holds this token: a person's session, or a system, alone or for a person of its unit.
 
-        A session is looked up at every request, unless the verb `asks` itself, with its own statement, whether it
-        still lives (`people.still_living`): then it is remembered for half a minute.
+        `asks`: the verb itself asks whether a session still lives (`people.still_living`).
         """
         if token.count(".") != 2:
-            return await self._session(token, asks)
+            return await self.sessions.subject(token, asks)
         known = await self._recognise(token)
         subject = known.subjects.get(on_behalf_of)
         if subject is None:
             subject = known.subjects[on_behalf_of] = await self._subject(known, on_behalf_of)
-        return subject
-
-    def forget(self, token: str) -> None:
-        """Look the session up at its next use."""
-        self._sessions.pop(token, None)
-
-    async def _session(self, token: str, asks: bool) -> Subject:
-        subject, until = self._sessions.get(token, (None, 0.0))
-        if subject is None or not asks or clock.ticks() > until:
-            self.forget(token)
-            subject = await session_subject(self.services, token)
-            if asks:
-                self._forget(clock.seconds())
-                self._sessions[token] = subject, clock.ticks() + SESSION_SECONDS
         return subject
 
     async def _subject(self, known: Known, on_behalf_of: str) -> Subject:
@@ -288,8 +272,6 @@ class Tokens:
     def _forget(self, now: int) -> None:
         if len(self._known) > 10_000:
             self._known = {h: k for h, k in self._known.items() if k.expires > now}
-        if len(self._sessions) > 10_000:
-            self._sessions = {t: s for t, s in self._sessions.items() if s[1] > clock.ticks()}
 
     async def _person(self, unit_id: UUID, name: str) -> Any:
         """The account that the agency imported under this name; the request is refused without one.

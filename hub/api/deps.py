@@ -118,7 +118,7 @@ class ReviewRoute(CallerRoute):
         try:
             return await super().answer(asked)
         except Unauthenticated:  # as it was remembered; as it is now it is looked up, and asked again
-            asked.app.state.tokens.forget(asked.headers.get("authorization", "").partition(" ")[2])
+            asked.app.state.tokens.sessions.forget(asked.headers.get("authorization", "").partition(" ")[2])
             return await super().answer(asked)
 
 

@@ -9,6 +9,7 @@ pool until a flush succeeds again. There is no lock and no chain head in the dat
 import asyncio
 import os
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,11 +23,12 @@ NOBODY = UUID(int=0)
 
 INSERT = """
 INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, unit_id, case_refs, leaf, body)
-SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, refs::uuid[], leaf, body
+SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, ($13::uuid[])[first:last], leaf, body
 FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::int[],
-            $8::uuid[], $9::uuid[], $10::text[], $11::bytea[], $12::bytea[])
-  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, refs, leaf, body)
+            $8::uuid[], $9::uuid[], $10::bytea[], $11::bytea[], $12::int[], $14::int[])
+  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, leaf, body, first, last)
 """
+"""Arrays of arrays must be of one length: the references of all entries come as one, each entry names its part."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Draft:
 
 
 Columns = tuple[Any, ...]
-COLUMNS = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id", "case_refs", "leaf", "body")
+COLUMNS = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id", "leaf", "body", "case_refs")
 
 
 def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -> tuple[Columns, bytes]:
@@ -55,7 +57,6 @@ def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -
     opening, body = os.urandom(32), canonical(draft.body)
     leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
     sealed = (draft.seal_with or vault.log).seal(opening + body, bound_to(w, n))
-    refs = "{" + ",".join(ref.hex for ref in draft.case_refs) + "}"
     row = (
         w,
         n,
@@ -66,11 +67,19 @@ def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -
         draft.status,
         draft.actor,
         draft.unit_id,
-        refs,
         leaf,
         sealed,
+        draft.case_refs,
     )
     return row, leaf_hash(leaf)
+
+
+def _arguments(rows: list[Columns]) -> list[list[Any]]:
+    """Rows as the arrays that `INSERT` takes."""
+    *plain, refs = map(list, zip(*rows, strict=True))
+    last = list(accumulate(map(len, refs)))
+    first = [end - len(part) + 1 for end, part in zip(last, refs, strict=True)]
+    return [*plain, first, [ref for part in refs for ref in part], last]
 
 
 async def insert_entry(
@@ -78,7 +87,7 @@ async def insert_entry(
 ) -> bytes:
     """Write a change's entry inside the transaction of the change; returns its leaf hash."""
     row, hashed = columns(vault, draft, record, version, previous)
-    await connection.execute(INSERT, *[[value] for value in row])
+    await connection.execute(INSERT, *_arguments([row]))
     return hashed
 
 
@@ -223,7 +232,7 @@ class Committer:
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._connect()
-                    await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+                    await connection.execute(statement, *_arguments(rows))
                 return True
             except FAILED:
                 statement, attempt = INSERT + " ON CONFLICT DO NOTHING", attempt + 1
