@@ -11,6 +11,9 @@ from hub.db import Database
 from hub.errors import HubError
 from hub.models.region import area
 
+REMEMBERED = 10_000
+"""How many sets of units acting on a case are kept as they are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitInfo:
@@ -44,6 +47,7 @@ class Directory:
         self._places: dict[str, str] = {}
         self._placed: dict[str, bytes] = {}
         self._shown: dict[UUID, bytes] = {}
+        self._several: dict[str, bytes] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
     async def refresh(self) -> None:
@@ -68,7 +72,7 @@ class Directory:
         )
         self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
         self.codes = {unit.code: unit for unit in self.units.values()}
-        self._shown = {unit.id: unit.shown() for unit in self.units.values()}
+        self._shown, self._several = {unit.id: unit.shown() for unit in self.units.values()}, {}
 
     async def _load_regions(self) -> None:
         rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
@@ -81,6 +85,16 @@ class Directory:
     def shown(self, unit_id: UUID) -> bytes | None:
         """A unit as answers name it, in JSON."""
         return self._shown.get(unit_id)
+
+    def several(self, unit_ids: str) -> bytes:
+        """The same for units named in one text, joined by commas; whom the directory does not know is left out."""
+        found = self._several.get(unit_ids)
+        if found is None:
+            if len(self._several) >= REMEMBERED:
+                self._several.clear()
+            known = (self._shown.get(UUID(unit)) for unit in unit_ids.split(",") if unit)
+            found = self._several[unit_ids] = b",".join(filter(None, known))
+        return found
 
     def place(self, code: str) -> bytes:
         """A case's place, to the township, as members of JSON."""

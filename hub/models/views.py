@@ -45,13 +45,14 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
     head = b'{"id":"%b"' % str(row["case_id"]).encode()
     if outcomes[ROUTINE] == CLEAR:
         rest = {"number": row["number"], "opened_at": row["opened_at"]}
-        rest |= {"updated_at": touched_at(row, outcomes), "kinds": row["kinds"]}
-        return b'%b,%b,%b,%b,"units":[%b]' % (
+        rest |= {"updated_at": touched_at(row, outcomes)}
+        return b'%b,%b,%b,%b,"kinds":[%b],"units":[%b]' % (
             head,
             _words(row["status"], row["stage"], row["risk_level"]),
             directory.place(row["region_code"]),
             orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:-1],
-            b",".join(shown for unit in row["acting"] if (shown := directory.shown(unit))),
+            b'"%b"' % row["kinds"].encode() if row["kinds"] else b"",
+            directory.several(row["acting"]),
         )
     if outcomes[ROUTINE] == MASKED:
         return b'%b,%b,"kinds":%b' % (head, _status(row["status"]), orjson.dumps(sorted(own_kinds)))

@@ -12,7 +12,8 @@ from hub.policies.decide import CLEAR, MASKED, Decision, Table
 
 CASE_COLUMNS = (
     "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
-    " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
+    " c.region_code, c.opened_at, c.touched, array_to_string(c.acting, ',') AS acting,"
+    """ array_to_string(c.kinds, '","') AS kinds"""
 )
 RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.last_changed"
 ROW_BYTES, BODY_BYTES = 72, 7400

@@ -2,8 +2,11 @@
 
 import uuid
 
-from tests import logbook
-from tests.world import World, call
+import pytest
+
+from hub import admin, oversight, people
+from tests import enrol, logbook
+from tests.world import Caller, World, call
 
 
 async def looks(world: World, case: str) -> list[str]:
@@ -30,3 +33,32 @@ async def test_a_look_at_no_case_names_none(world: World) -> None:
     auditor, nothing = await world.person("auditor"), str(uuid.uuid4())
     assert (await auditor.get("/v1/audit/entries", params={"case": nothing})).json()["items"] == []
     assert await looks(world, nothing) == []
+
+
+async def reviews(caller: Caller) -> int:
+    return (await caller.get("/v1/audit/entries?limit=1")).status_code
+
+
+async def test_a_review_asks_itself_whether_its_session_lives(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended elsewhere, idle or disabled: refused at once, though the session is remembered; and only then. Without
+    the question in its statement (the control) the review goes on."""
+    police = await enrol.agency(world)
+    officers = [await enrol.person(world, police.code, "auditor") for _ in range(5)]
+    callers = [await officer.enters("audit") for officer in officers]
+    assert [await reviews(caller) for caller in callers] == [200] * 5
+    left, idle, disabled, changed, control = callers
+    database = world.services.database
+    await people.logout(world.services, left.headers["Authorization"].partition(" ")[2])
+    sql = "UPDATE session SET seen_at = now() - interval '31 minutes' WHERE account_id = $1"
+    await database.execute(sql, officers[1].id)
+    await admin.disable(world.services, "accounts", officers[2].login)
+    assert [await reviews(caller) for caller in (left, idle, disabled)] == [401] * 3
+    await admin.disable(world.services, "clients", police.code)
+    row = await database.fetchrow("SELECT rev FROM account WHERE id = $1", officers[3].id)
+    assert row["rev"] == 2 and await reviews(changed) == 200, "what was remembered is looked up again"
+    with monkeypatch.context() as patch:
+        patch.setattr(oversight, "still_living", lambda services, subject, first: ("TRUE", ()))
+        assert await reviews(control) == 200
+        await people.logout(world.services, control.headers["Authorization"].partition(" ")[2])
+        assert await reviews(control) == 200
+    assert await reviews(control) == 401
