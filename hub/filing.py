@@ -1,28 +1,30 @@
 """Filing: what every submission shares. Recognise the parties, seal the fields, write all rows as one.
 
-A change is one statement of data-modifying CTEs: case, parties, record, outbox row and log entry stand or fall
-together, and a submission costs five round trips (begin, locks, look-up, write, commit).
+Case, parties, record, outbox row and log entry of a filing are rows of one statement of data-modifying CTEs, which
+takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects import postgresql
-
 from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
+from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, split
-from hub.tables import TABLES
 
 N = len(CATEGORIES)
 ROLES = ("victim", "respondent", "child", "reporter")
-MATCHING = ("id", "phone_name")
+NAMED = "phone_name"
+"""Kept beside the phone, of which it is the narrower form."""
+MATCHING = ("id", NAMED)
 ROUTINE = INDEX["routine"]
 
 
@@ -62,7 +64,7 @@ def _keys(vault: keys.Vault, person: dict[str, str]) -> dict[str, bytes]:
     if phone:
         made["phone"] = vault.lookup("phone", phone)
     if phone and name:
-        made["phone_name"] = vault.lookup("phone_name", phone, name)
+        made[NAMED] = vault.lookup("phone_name", phone, name)
     if name and born:
         made["name_birth"] = vault.lookup("name_birth", name, born)
     return made
@@ -81,6 +83,11 @@ def pair_lock(parties: list[PartyKeys]) -> int | None:
     return int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
 
 
+def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
+    """Id numbers of a role: what contradicts a match by phone and name."""
+    return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
+
+
 def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
     """What shows that a caller is a party: id numbers and phones of all but the reporter."""
     return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
@@ -95,6 +102,7 @@ class Target:
     wrapped: bytes
     key_id: str
     key: keys.CaseKey
+    opened_at: datetime
     new: bool
     household: UUID | None = None
     persons: dict[bytes, UUID] = field(default_factory=dict)
@@ -118,6 +126,8 @@ class Filing:
     made_at: datetime | None = None
     lead: bool = False
     carried: dict[str, bytes | None] = field(default_factory=dict)
+    digest: bytes | None = None
+    """Of the request, by which its repetition is known again."""
 
 
 def filled(filing: Filing) -> list[int]:
@@ -145,56 +155,57 @@ def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     return found
 
 
-DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+ONCE = ("case_unit", "party_key")
+"""Tables whose rows may be there already, and are then left alone."""
 
 
 @cache
-def column_types(table: str) -> dict[str, str]:
-    """SQL type by column, from the classes that declare the tables."""
-    columns = TABLES[table].columns
-    return {column.name: column.type.compile(dialect=DIALECT) for column in columns}
+def _insert(table: str, names: tuple[str, ...], place: int) -> str:
+    columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if table in ONCE else ""
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
 
 
-@lru_cache(maxsize=1000)
-def _insert(table: str, names: tuple[str, ...], first: int) -> str:
-    types = column_types(table)
-    places = ", ".join(f"${first + i}::{types[name]}" for i, name in enumerate(names))
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
-
-
-class Statement:
-    """A data-modifying statement put together from CTEs, with its arguments numbered as they come."""
+class Rows:
+    """What filings write: new rows by table, and what they change of rows that are there."""
 
     def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.args: list[Any] = []
-
-    def arg(self, value: Any, cast: str = "") -> str:
-        self.args.append(value)
-        return f"${len(self.args)}" + (f"::{cast}" if cast else "")
+        self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
     def insert(self, table: str, values: dict[str, Any]) -> None:
-        """One row; the SQL types are those of the table's own columns."""
-        self.add(_insert(table, tuple(values), len(self.args) + 1))
-        self.args += values.values()
+        """One row; those of a table name the same columns."""
+        self.tables[table].append(values)
 
-    def add(self, sql: str) -> None:
-        self.parts.append(sql)
+    def change(self, sql: str, *args: Any) -> None:
+        """An UPDATE of the row with the id `$1`."""
+        self.changes[sql].append(args)
 
-    def text(self) -> str:
-        named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(self.parts[:-1]))
-        return f"WITH {named} {self.parts[-1]}" if named else self.parts[-1]
+    def add(self, other: "Rows") -> None:
+        for table, rows in other.tables.items():
+            self.tables[table] += rows
+        for sql, many in other.changes.items():
+            self.changes[sql] += many
+
+    async def write(self, connection: Connection) -> None:
+        """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
+        than one row locks them in that order."""
+        parts = [_insert(table, tuple(rows[0]), i) for i, (table, rows) in enumerate(self.tables.items(), 1)]
+        if parts:
+            named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
+            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *self.tables.values())
+        for sql, many in self.changes.items():
+            await connection.executemany(sql, sorted(many, key=itemgetter(0)))
 
 
 def add_record(
-    statement: Statement,
+    rows: Rows,
     filing: Filing,
     target: Target,
     sealed: dict[str, bytes | None],
     changed: list[int],
     leaf_hash: bytes,
 ) -> None:
-    """The record version and its outbox row. Every sealed column is named, so the text stays the same."""
+    """The record version and its outbox row. Every sealed column is named, so that all rows name the same."""
     made_at = filing.made_at or filing.at
     values: dict[str, Any] = {
         "id": filing.record_id,
@@ -211,38 +222,33 @@ def add_record(
         "changed": changed,
         "last_changed": filing.last_changed,
         "leaf_hash": leaf_hash,
+        "digest": filing.digest,
     }
-    statement.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
+    rows.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
     outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
-    statement.insert("change", outbox | {"categories": changed, "at": made_at})
+    rows.insert("change", outbox | {"categories": changed, "at": made_at})
 
 
-def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
+def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
     """The keys of all parties; one already known for the case and role is left alone."""
-    found: list[tuple[bytes, str, str, UUID]] = []
     for party in filing.parties:
         person = next((target.persons[k] for k in party.keys.values() if k in target.persons), None) or uuid4()
-        found += [(key, party.role, kind, person) for kind, key in party.keys.items()]
-    keyed, roles, kinds, persons = (list(c) for c in zip(*found, strict=True)) if found else ([], [], [], [])
-    a = statement.arg
-    statement.add(
-        f"INSERT INTO party_key (key, case_id, role, kind, person_id)"
-        f" SELECT k, {a(target.id, 'uuid')}, r, t, p FROM unnest({a(keyed, 'bytea[]')}, {a(roles, 'text[]')},"
-        f" {a(kinds, 'text[]')}, {a(persons, 'uuid[]')}) AS x (k, r, t, p)"
-        f" ON CONFLICT DO NOTHING"
-    )
+        for kind, key in party.keys.items():
+            if kind != NAMED:
+                found = {"key": key, "case_id": target.id, "role": party.role, "kind": kind, "person_id": person}
+                rows.insert("party_key", found | {"named": party.keys.get(NAMED, b"") if kind == "phone" else b""})
 
 
-def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
+def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
     """Record, parties, outbox and log entry, the entry on the record's own chain."""
     sealed, first = seal_fields(filing, target.key), filing.version == 1
     changed = filled(filing) if first else [i for i, v in enumerate(filing.last_changed) if v == filing.version]
     row, hashed = columns(
         vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version, filing.previous
     )
-    add_record(statement, filing, target, sealed, changed, hashed)
-    add_parties(statement, filing, target)
-    statement.insert("access_log", dict(zip(COLUMNS, row, strict=True)) | {"case_refs": draft.case_refs})
+    add_record(rows, filing, target, sealed, changed, hashed)
+    add_parties(rows, filing, target)
+    rows.insert("access_log", dict(zip(COLUMNS, row, strict=True)) | {"case_refs": draft.case_refs})
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:

@@ -19,8 +19,8 @@ COPIES = 8
 
 
 async def effects(world: World) -> tuple[int, int, int]:
-    """Records, keys and log entries there are in all: what one submission adds one to each of."""
-    counts = "SELECT (SELECT count(*) FROM record) AS r, (SELECT count(*) FROM idempotency_key) AS k"
+    """Records, changes in the outbox and log entries there are in all: what one submission adds one to each of."""
+    counts = "SELECT (SELECT count(*) FROM record) AS r, (SELECT count(*) FROM change) AS k"
     row = await world.services.database.fetchrow(counts)
     entries = await world.services.database.audit.fetchval("SELECT count(*) FROM access_log WHERE act = 'create'")
     assert row is not None
