@@ -19,7 +19,11 @@ _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def number(region_code: str, at: datetime) -> str:
     """A case number: county, year, eight random letters; nothing to count by."""
-    return f"{region_code[:6]}-{at.year}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
+    drawn, letters = secrets.randbelow(len(_LETTERS) ** 8), ""
+    for _ in range(8):
+        drawn, place = divmod(drawn, len(_LETTERS))
+        letters += _LETTERS[place]
+    return f"{region_code[:6]}-{at.year}-{letters}"
 
 
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:

@@ -84,6 +84,7 @@ class CallerRoute(APIRoute):
         super().__init__(*args, **kwargs)
         takes = self.dependant
         assert not (takes.dependencies or takes.body_params or takes.cookie_params), "read bodies by `bodies.parse`"
+        assert not any(field.field_info.is_required() for field in takes.header_params), "say what is missing yourself"
         self.app = request_response(self._answer)
 
     async def _answer(self, request: Request) -> Response:
@@ -92,10 +93,15 @@ class CallerRoute(APIRoute):
         asked.gate = await self.admit(request)
         takes = self.dependant
         values, errors = request_params_to_args(takes.path_params, request.path_params)
-        if takes.query_params or takes.header_params:
-            for fields, given in ((takes.query_params, request.query_params), (takes.header_params, request.headers)):
-                more, wrong = request_params_to_args(fields, given)
-                values |= more
+        if takes.query_params:
+            more, wrong = request_params_to_args(takes.query_params, request.query_params)
+            values, errors = values | more, errors + wrong
+        for field in takes.header_params:  # FastAPI's own way takes 15 µs a header: they might be lists
+            given = request.headers.get(field.alias)
+            if given is None:
+                values[field.name] = field.default
+            else:
+                values[field.name], wrong = field.validate(given, values, loc=("header", field.alias))
                 errors += wrong
         if errors:
             raise RequestValidationError(errors)
