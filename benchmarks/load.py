@@ -110,7 +110,7 @@ async def _load(config: Settings, flat_url: str, share: Share) -> None:
             plain.append(_case(services, rows, share, units, serial, at))
         await flat.copy_records_to_table("cases", records=plain, columns=list(FLAT))
         async with services.database.transaction() as connection:
-            for table, made in rows.tables.items():
+            for (table, _), made in rows.tables.items():
                 await _copy(connection, table, made)
     await _entries(services, share)
     await flat.close()
@@ -132,7 +132,7 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     cases.add_case(
         rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code, services.directory
     )
-    row = rows.tables["cases"][-1]
+    row = rows.tables["cases", False][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
     row["involved"] = [unit.id, district]
     row["touched"] = [clock.to_micros(at + timedelta(hours=serial % 480))] * len(row["touched"])

@@ -198,7 +198,8 @@ def touch_case(
 def _link(rows: Rows, target: Target, units: list[UUID]) -> None:
     """Units that may have to do with a case."""
     for unit in dict.fromkeys(units):
-        rows.insert("case_unit", {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id})
+        row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
+        rows.insert("case_unit", row, known=not target.new)
 
 
 def _routine(effects: Effects) -> bool:

@@ -36,15 +36,32 @@ class PartyKeys:
     keys: dict[str, bytes]
 
 
+@cache
+def _lookups(kind: str) -> list[tuple[str, str, str]]:
+    """Fields that find a party again: name, role, attribute."""
+    return [(info.name, *info.lookup.partition(".")[::2]) for info in fields_of(KINDS[kind]) if info.lookup]
+
+
+@cache
+def _setting(kind: str) -> list[tuple[str, Stamp]]:
+    """Fields that set something on their case."""
+    return [(info.name, Stamp(info.sets)) for info in fields_of(KINDS[kind]) if info.sets]
+
+
+@cache
+def _indexes(kind: str) -> dict[str, int]:
+    """Category index by field."""
+    return {info.name: INDEX[info.category] for info in fields_of(KINDS[kind])}
+
+
 def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
     """The keyed hashes of every party that a record names."""
     people: dict[str, list[dict[str, str]]] = {}
     single: dict[str, dict[str, str]] = {}
-    for info in fields_of(KINDS[kind]):
-        value = values.get(info.name)
-        if not info.lookup or value is None:
+    for name, role, attribute in _lookups(kind):
+        value = values.get(name)
+        if value is None:
             continue
-        role, _, attribute = info.lookup.partition(".")
         if attribute:
             single.setdefault(role, {})[attribute] = value
         else:
@@ -132,8 +149,8 @@ class Filing:
 
 def filled(filing: Filing) -> list[int]:
     """Indexes of the categories that the record has values in."""
-    infos = fields_of(KINDS[filing.kind])
-    return sorted({INDEX[i.category] for i in infos if filing.values.get(i.name) is not None})
+    index = _indexes(filing.kind)
+    return sorted({index[name] for name, value in filing.values.items() if value is not None})
 
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
@@ -148,20 +165,12 @@ def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
 
 def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     """What a record's fields set on its case."""
-    found: dict[Stamp, Any] = {}
-    for info in fields_of(KINDS[kind]):
-        if info.sets and (value := values.get(info.name)) is not None:
-            found[Stamp(info.sets)] = value
-    return found
-
-
-ONCE = ("case_unit", "party_key")
-"""Tables whose rows may be there already, and are then left alone."""
+    return {stamp: value for name, stamp in _setting(kind) if (value := values.get(name)) is not None}
 
 
 @cache
-def _insert(table: str, names: tuple[str, ...], place: int) -> str:
-    columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if table in ONCE else ""
+def _insert(table: str, known: bool, names: tuple[str, ...], place: int) -> str:
+    columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if known else ""
     return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
 
 
@@ -169,27 +178,27 @@ class Rows:
     """What filings write: new rows by table, and what they change of rows that are there."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.tables: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
         self.changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
-    def insert(self, table: str, values: dict[str, Any]) -> None:
-        """One row; those of a table name the same columns."""
-        self.tables[table].append(values)
+    def insert(self, table: str, values: dict[str, Any], *, known: bool = False) -> None:
+        """One row; those of a table name the same columns. One that may be `known` is left alone if it is there."""
+        self.tables[table, known].append(values)
 
     def change(self, sql: str, *args: Any) -> None:
         """An UPDATE of the row with the id `$1`."""
         self.changes[sql].append(args)
 
     def add(self, other: "Rows") -> None:
-        for table, rows in other.tables.items():
-            self.tables[table] += rows
+        for where, rows in other.tables.items():
+            self.tables[where] += rows
         for sql, many in other.changes.items():
             self.changes[sql] += many
 
     async def write(self, connection: Connection) -> None:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
         than one row locks them in that order."""
-        parts = [_insert(table, tuple(rows[0]), i) for i, (table, rows) in enumerate(self.tables.items(), 1)]
+        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(self.tables.items(), 1)]
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
             await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *self.tables.values())
@@ -231,12 +240,16 @@ def add_record(
 
 def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
     """The keys of all parties; one already known for the case and role is left alone."""
+    found: dict[tuple[bytes, str, bytes], dict[str, Any]] = {}
     for party in filing.parties:
         person = next((target.persons[k] for k in party.keys.values() if k in target.persons), None) or uuid4()
         for kind, key in party.keys.items():
             if kind != NAMED:
-                found = {"key": key, "case_id": target.id, "role": party.role, "kind": kind, "person_id": person}
-                rows.insert("party_key", found | {"named": party.keys.get(NAMED, b"") if kind == "phone" else b""})
+                named = party.keys.get(NAMED, b"") if kind == "phone" else b""
+                row = {"key": key, "case_id": target.id, "role": party.role, "named": named, "kind": kind}
+                found.setdefault((key, party.role, named), row | {"person_id": person})
+    for row in found.values():
+        rows.insert("party_key", row, known=not target.new)
 
 
 def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
