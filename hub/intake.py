@@ -141,14 +141,14 @@ class Intake:
                         future.set_result(None)
 
     async def _keep(self, batch: list[Accepted]) -> list[Accepted]:
-        """Database, else file; only when both fail is a report refused. Returns those."""
+        """Database, else file; only when both fail is a report refused. Returns those that are."""
         waiting: dict[asyncio.Future[Filed], Accepted] = {}
         for accepted in batch:
             with suppress(Exception):  # the database's fault or ours: either way the report is kept
                 waiting[self._file(accepted)] = accepted
         if waiting:
             await asyncio.wait(waiting, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
-        written = [a for future, a in waiting.items() if future.done() and future.exception() is None]
+        written = {a for future, a in waiting.items() if future.done() and future.exception() is None}
         for future in waiting:
             future.cancel()  # one that is being written may be on disk twice; it is filed once
         left = [accepted for accepted in batch if accepted not in written]

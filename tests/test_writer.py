@@ -5,6 +5,7 @@ import uuid
 from functools import partial
 from typing import Any
 
+import asyncpg
 import pytest
 
 from hub import clock, exchange
@@ -163,3 +164,20 @@ async def test_a_lost_database_is_said_to_each(world: World, embedded: Embedded)
         two.filing.record_id = one.id
     assert not any(where.again for where in await outcome(writer, *again))
     assert len(await kept(world, many)) == 5
+
+
+async def test_a_table_that_grows_meanwhile(world: World, embedded: Embedded) -> None:
+    """A migration that adds a column costs at most one answer a connection: what a connection knew is thrown away."""
+    owner, writer = await asyncpg.connect(embedded.owner_url), Writer(world.services)
+    await outcome(writer, submission(world))
+    try:
+        for change in ("ADD COLUMN later bytea", "DROP COLUMN later"):
+            await owner.execute(f"ALTER TABLE record {change}")
+            found = [
+                (await outcome(writer, submission(world)))[0] for _ in range(world.services.settings.pool_size + 1)
+            ]
+            assert all(isinstance(one, Filed | Unavailable) for one in found) and isinstance(found[-1], Filed)
+            assert isinstance(found[0], Unavailable), "the control: the connection did know the table as it was"
+    finally:
+        await owner.execute("ALTER TABLE record DROP COLUMN IF EXISTS later")
+        await owner.close()
