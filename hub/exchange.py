@@ -47,7 +47,7 @@ async def submit(
     values = plain(fields)
     parties, by = recognise(services.vault, values, kind), (subject.unit_id, subject.account_id, subject.client_id)
     caller = (str(subject.unit_id), subject.client_id or "")
-    record_id = UUID(bytes=services.vault.lookup("idempotency", *caller, idempotency_key))
+    record_id = UUID(bytes=services.vault.lookup("idempotency", *caller, idempotency_key), version=4)  # as any other
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
