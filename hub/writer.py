@@ -38,12 +38,12 @@ CROSS JOIN LATERAL (
   WHERE k.key = ANY(q.known::bytea[]) AND (k.kind = 'id' OR k.named = ANY(q.names::bytea[]))) p
 LEFT JOIN LATERAL (
   SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM (
-    SELECT * FROM cases WHERE id IN (
+    SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
       WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
         AND (v.kind = 'id' OR v.named = ANY(q.names::bytea[]))
         AND r.key = ANY(q.respondents::bytea[]) AND r.role = 'respondent'
-        AND (r.kind = 'id' OR r.named = ANY(q.names::bytea[])))
+        AND (r.kind = 'id' OR r.named = ANY(q.names::bytea[]))))
     OFFSET 0) cases
   WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && q.own::bytea[]
     AND (victim_ids = '{}' OR q.victim_ids = '{}' OR victim_ids && q.victim_ids::bytea[])
