@@ -67,7 +67,7 @@ async def gate(request: Request) -> Gate:
         raise Forbidden(
             "系统须以 On-Behalf-Of 指明经办人。", "A system must name the person it acts for in On-Behalf-Of."
         )
-    needed = "cases:read" if request.method == "GET" or request.url.path.endswith("/search") else "records:write"
+    needed = "cases:read" if request.method == "GET" or request.scope["path"].endswith("/search") else "records:write"
     if subject.client_id is not None and needed not in subject.scopes:
         raise Forbidden("令牌权限不足。", "The token's scope does not allow this.", scope=needed)
     await made.admit()
