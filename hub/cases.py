@@ -14,16 +14,22 @@ from hub.models.codes import Stage, Status
 from hub.models.directory import Directory, UnitInfo
 from hub.models.fields import CATEGORIES, Stamp
 
-_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""What people copy by hand: none looks like another."""
+
+
+def letters(count: int) -> str:
+    """That many letters, each as likely as any other, from one draw."""
+    drawn, made = secrets.randbelow(len(LETTERS) ** count), ""
+    for _ in range(count):
+        drawn, place = divmod(drawn, len(LETTERS))
+        made += LETTERS[place]
+    return made
 
 
 def number(region_code: str, at: datetime) -> str:
     """A case number: county, year, eight random letters; nothing to count by."""
-    drawn, letters = secrets.randbelow(len(_LETTERS) ** 8), ""
-    for _ in range(8):
-        drawn, place = divmod(drawn, len(_LETTERS))
-        letters += _LETTERS[place]
-    return f"{region_code[:6]}-{at.year}-{letters}"
+    return f"{region_code[:6]}-{at.year}-{letters(8)}"
 
 
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from hub import admin, clock
+from hub.cases import LETTERS
 from hub.embedded import Embedded
 from hub.intake import REPORT, Accepted
 from hub.policies.services import Services
-from hub.receipts import SECRET_LETTERS
 from tests import logbook, outages
 from tests.test_attachments import PNG
 from tests.world import AWAY, HOME, World, call, instant, pair
@@ -58,9 +58,9 @@ async def test_receipts(world: World) -> None:
     """16 digits and a second secret of 12 letters (58 bits), never twice; neither lies in the database."""
     made = await asyncio.gather(*(report(world) for _ in range(60)))
     assert all(re.fullmatch(r"\d{4} \d{4} \d{4} \d{4}", m["receipt"]) for m in made)
-    assert all(re.fullmatch(f"([{SECRET_LETTERS}]{{4}}-){{2}}[{SECRET_LETTERS}]{{4}}", m["secret"]) for m in made)
+    assert all(re.fullmatch(f"([{LETTERS}]{{4}}-){{2}}[{LETTERS}]{{4}}", m["secret"]) for m in made)
     assert len({m["receipt"] for m in made}) == len({m["secret"] for m in made}) == 60
-    assert len(set("".join(m["receipt"] for m in made))) == 11 and len(SECRET_LETTERS) ** 12 > 2**58
+    assert len(set("".join(m["receipt"] for m in made))) == 11 and len(LETTERS) ** 12 > 2**58
     rows = await world.services.database.fetch("SELECT code_hash, secret_hash FROM receipt")
     kept = b"".join(bytes(v) for row in rows for v in row)
     for m in made:
