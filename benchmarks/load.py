@@ -1,13 +1,12 @@
 """Filling the databases: cases and entries as the hub itself makes and seals them, in bulk, by COPY.
 
-`Rows` stands in for the statement that a submission builds: the hub's own code fills it, and what it collects
-is copied. The reference's flat table is filled with the same values in the same processes.
+The rows are those that the hub's own code makes for a submission; here they are copied. The reference's flat table is
+filled with the same values in the same processes.
 """
 
 import asyncio
 import os
 import random
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +21,7 @@ from benchmarks.limit import COLUMNS as FLAT
 from hub import admin, cases, clock, keys
 from hub.audit.committer import COLUMNS as ENTRY
 from hub.audit.entry import GENESIS, Act, bound_to, canonical, leaf_bytes, leaf_hash
-from hub.filing import Filing, Statement, conflict_keys, filled, finish, recognise
+from hub.filing import Filing, Rows, filled, finish, recognise
 from hub.main import open_services
 from hub.models.case import packed
 from hub.models.directory import UnitInfo
@@ -36,23 +35,6 @@ CLIENTS = (f"{sample.DISTRICT}-police", f"{sample.OTHER}-police")
 ACTORS = 2_000
 CHUNK = 2_000
 ENTRIES_CHUNK = 20_000
-ORDER = ("household", "cases", "record", "change", "party_key", "access_log")
-"""Tables in the order that foreign keys allow."""
-
-
-class Rows(Statement):
-    """Collects what `hub.filing` would insert, by table."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
-
-    def insert(self, table: str, values: dict[str, Any]) -> None:
-        self.tables[table].append(values)
-
-    def add(self, sql: str) -> None:
-        """Parties come as SQL arrays; `_parties` adds them as rows instead."""
-        self.args.clear()
 
 
 @dataclass(slots=True)
@@ -130,8 +112,8 @@ async def _load(config: Settings, flat_url: str, share: Share) -> None:
             plain.append(_case(services, rows, share, units, serial, at))
         await flat.copy_records_to_table("cases", records=plain, columns=list(FLAT))
         async with services.database.transaction() as connection:
-            for table in ORDER:
-                await _copy(connection, table, rows.tables[table])
+            for (table, _), made in rows.tables.items():
+                await _copy(connection, table, made)
     await _entries(services, share)
     await flat.close()
     await services.database.close()
@@ -148,11 +130,11 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     values = sample.call(serial, unit.region_code, at)
     vault, kind = services.vault, "police_call"
     filing = Filing(kind, values, recognise(vault, values, kind), at, unit.id, lead=True)
-    target = cases.new_target(vault, None, {})
+    target = cases.new_target(vault, at, None, {})
     cases.add_case(
         rows, target, filing, cases.effects_of(filing, services.directory), unit, unit.region_code, services.directory
     )
-    row = rows.tables["cases"][-1]
+    row = rows.tables["cases", False][-1]
     district = services.directory.codes[f"{unit.area[:6]}-police"].id
     row["involved"] = [unit.id, district]
     row["touched"] = packed([clock.to_micros(at + timedelta(hours=serial % 480))] * len(CATEGORIES))
@@ -160,21 +142,11 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
         "police", "caseworker", unit.id, unit.code, unit.area, unit.path, account_id=actor(serial % ACTORS)
     )
     finish(rows, vault, Gate(services, caller, Purpose.case_handling).draft(Act.create), filing, target)
-    _parties(rows, filing, target.id)
     share.made.append((target.id, target.ref, filing.record_id, target.key))
     flat = sample.flat(values)
     head = (str(target.id), unit.region_code[:9], at, serial, row["number"], row["status"])
     assert filled(filing)
     return (*head, *(flat[name] for name in FLAT[len(head) :]))
-
-
-def _parties(rows: Rows, filing: Filing, case_id: UUID) -> None:
-    assert conflict_keys(filing.parties)
-    for party in filing.parties:
-        person = uuid4()
-        for kind, key in party.keys.items():
-            found = {"key": key, "case_id": case_id, "role": party.role, "kind": kind, "person_id": person}
-            rows.tables["party_key"].append(found)
 
 
 async def _entries(services: Services, share: Share) -> None:
@@ -214,13 +186,6 @@ async def fill_flat_log(flat_url: str, entries: int) -> None:
     flat = await asyncpg.connect(flat_url)
     await flat.execute(FLAT_LOG.format(entries=entries, actors=ACTORS))
     await flat.close()
-
-
-LINKS = """
-INSERT INTO case_unit SELECT u, opened_at, id FROM cases, unnest(involved || referred || named) u
-UNION SELECT u.id, c.opened_at, c.id FROM cases c JOIN unit u ON starts_with(c.handler_path || '/', u.path || '/')
-"""
-"""What a submission does for one case, for all."""
 
 
 async def tidy(urls: Iterable[str]) -> None:

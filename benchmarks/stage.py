@@ -113,7 +113,6 @@ def _fill(stage: Stage, name: str, kept: Path) -> None:
     secrets = asyncio.run(_people(config))
     load.fill(config, stage.limit_url, stage.cases, stage.entries)
     asyncio.run(load.fill_flat_log(stage.limit_url, stage.entries))
-    asyncio.run(stage.sql(load.LINKS))
     asyncio.run(load.tidy((stage.owner_url, stage.limit_url)))
     kept.touch(mode=0o600)
     kept.write_text(json.dumps(secrets))

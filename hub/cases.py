@@ -1,4 +1,4 @@
-"""Cases as writing sees them: find the one a record belongs to, open one, and mark what a record changes."""
+"""Cases as writing sees them: open one, and mark what a record changes."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -7,89 +7,45 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import clock, keys
-from hub.db import Connection
 from hub.errors import Invalid
-from hub.filing import ROUTINE, Filing, Statement, Target, conflict_keys, matching, stamps
+from hub.filing import ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, stamps
 from hub.models.case import packed
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage, Status
 from hub.models.directory import Directory, UnitInfo
 from hub.models.fields import CATEGORIES, Stamp
 
-_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""What people copy by hand: none looks like another."""
 
-PAIR = ("victim", "respondent")
-FIND = """
-SELECT
- (SELECT array_agg(k.key || uuid_send(k.person_id)) FROM party_key k
-   WHERE k.key = ANY($1::bytea[]) AND k.kind IN ('id', 'phone_name')) AS persons,
- (SELECT h.household_id FROM party_key k JOIN cases h ON h.id = k.case_id
-   WHERE k.key = ANY($1::bytea[]) AND k.kind IN ('id', 'phone_name') AND k.role <> 'reporter'
-     AND h.household_id IS NOT NULL LIMIT 1) AS household,
- i.digest, i.answer, c.*
-FROM (SELECT) one
-LEFT JOIN idempotency_key i ON i.key_hash = $2
-LEFT JOIN LATERAL (
-  SELECT id, ref, key_wrapped, key_id FROM (
-    SELECT * FROM cases WHERE id IN (
-      SELECT v.case_id FROM party_key v JOIN party_key r USING (case_id)
-      WHERE v.key = ANY($3::bytea[]) AND v.role = 'victim' AND r.key = ANY($4::bytea[]) AND r.role = 'respondent')
-    OFFSET 0) cases
-  WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && $5::bytea[]
-    AND COALESCE((SELECT bool_or(o.key = ANY($6::bytea[])) FROM party_key o WHERE o.case_id = cases.id
-                  AND o.role = 'victim' AND o.kind = 'id' AND cardinality($6::bytea[]) > 0), TRUE)
-    AND COALESCE((SELECT bool_or(o.key = ANY($7::bytea[])) FROM party_key o WHERE o.case_id = cases.id
-                  AND o.role = 'respondent' AND o.kind = 'id' AND cardinality($7::bytea[]) > 0), TRUE)
-    AND ($8::uuid IS NULL OR involved @> ARRAY[$8::uuid])
-  ORDER BY opened_at LIMIT 1) c ON TRUE
-"""
+
+def letters(count: int) -> str:
+    """That many letters, each as likely as any other, from one draw."""
+    drawn, made = secrets.randbelow(len(LETTERS) ** count), ""
+    for _ in range(count):
+        drawn, place = divmod(drawn, len(LETTERS))
+        made += LETTERS[place]
+    return made
 
 
 def number(region_code: str, at: datetime) -> str:
     """A case number: county, year, eight random letters; nothing to count by."""
-    return f"{region_code[:6]}-{at.year}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
-
-
-async def find(
-    connection: Connection,
-    vault: keys.Vault,
-    filing: Filing,
-    key_hash: bytes,
-    own: tuple[bytes, ...],
-    duty: UnitInfo | None = None,
-) -> tuple[Target | None, Any]:
-    """The open case with the same victim and respondent, never one in conflict with the caller.
-
-    Phone with name counts only while no id number contradicts it: two people may share a name and a phone.
-    A report joins only a case on which the unit on `duty` for its place works: else that unit would not learn of it.
-    """
-    victims, respondents = matching(filing.parties, "victim"), matching(filing.parties, "respondent")
-    known = [k for p in filing.parties for n, k in p.keys.items() if n in ("id", "phone_name")]
-    ids = [[p.keys["id"] for p in filing.parties if p.role == role and "id" in p.keys] for role in PAIR]
-    on_duty = duty.id if duty is not None else None
-    row = await connection.fetchrow(FIND, known, key_hash, victims, respondents, list(own), *ids, on_duty)
-    persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
-    if row["id"] is None:
-        return None, (row, persons)
-    return target_of(vault, row, persons), (row, persons)
+    return f"{region_code[:6]}-{at.year}-{letters(8)}"
 
 
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:
-    """An existing case as a target."""
-    key = vault.case_key(row["id"], row["key_wrapped"], row["key_id"])
-    return Target(row["id"], row["ref"], row["key_wrapped"], row["key_id"], key, False, None, persons or {})
+    """An existing case as a target, from a row that holds its id, reference, key and beginning."""
+    key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
+    known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"])
+    return Target(*known, new=False, persons=persons or {})
 
 
-def new_target(vault: keys.Vault, household: UUID | None, persons: dict[bytes, UUID]) -> Target:
+def new_target(vault: keys.Vault, at: datetime, household: UUID | None, persons: dict[bytes, UUID]) -> Target:
+    """A case that is to be opened. Cases that share a person share a household."""
     case_id = uuid4()
     key, wrapped = vault.new_case_key(case_id)
     ref = vault.pseudonym("case", case_id.bytes)
-    return Target(case_id, ref, wrapped, vault.key_id, key, True, household, persons)
-
-
-def ordered_id() -> UUID:
-    """For what is named inside the hub alone: in order of time, so that an index grows at one end."""
-    return UUID(bytes=clock.micros().to_bytes(8, "big") + secrets.token_bytes(8))
+    return Target(case_id, ref, wrapped, vault.key_id, key, at, True, household or uuid4(), persons)
 
 
 @dataclass(slots=True)
@@ -148,7 +104,7 @@ def _unit_ids(codes: list[str], directory: Directory) -> list[UUID]:
 
 
 def add_case(
-    statement: Statement,
+    rows: Rows,
     target: Target,
     filing: Filing,
     effects: Effects,
@@ -160,10 +116,7 @@ def add_case(
     intake: bool = False,
     reporting: UUID | None = None,
 ) -> None:
-    """A new case, with its household when no known person brings one."""
-    household = target.household or ordered_id()
-    if target.household is None:
-        statement.insert("household", {"id": household, "opened_at": filing.at})
+    """A new case, and the units that may have to do with it."""
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
     row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
     row["region_code"] = region_code
@@ -173,29 +126,28 @@ def add_case(
     row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
-    row |= {"reporting_unit_id": reporting, "household_id": household, "involved": involved}
+    row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
     row |= {"referred": effects.referred, "named": effects.named, "acting": effects.acting or [handler.id]}
-    row |= {"kinds": [effects.kind], "party_keys": conflict_keys(filing.parties)}
-    row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
-    statement.insert("cases", row)
+    row |= {"kinds": [effects.kind], "key_wrapped": target.wrapped, "key_id": target.key_id}
+    row |= _keys_of(filing)
+    rows.insert("cases", row)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
-    units = list(dict.fromkeys([*involved, *effects.referred, *effects.named, *above]))
-    statement.add(
-        LINK.format(
-            statement.arg(units, "uuid[]"),
-            opened=statement.arg(filing.at, "timestamptz"),
-            id=statement.arg(target.id, "uuid"),
-        )
-    )
+    _link(rows, target, [*involved, *effects.referred, *effects.named, *above])
 
 
-LINK = """
-INSERT INTO case_unit (unit_id, opened_at, case_id) SELECT u, {opened}, {id} FROM unnest({0}) u ON CONFLICT DO NOTHING
-"""
-LINK_KNOWN = """
-INSERT INTO case_unit (unit_id, opened_at, case_id)
-SELECT u, c.opened_at, c.id FROM cases c, unnest({0}) u WHERE c.id = {id} ON CONFLICT DO NOTHING
-"""
+def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
+    """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known."""
+    ids = {f"{role}_ids": ids_of(filing.parties, role) for role in ("victim", "respondent")}
+    return {"party_keys": conflict_keys(filing.parties)} | ids
+
+
+_PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}
+_PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "risk": "text", "status": "text", "relocated": "bool"}
+_PLACES |= {"confirmed": "bool", "sealed": "bool", "named": "uuid[]", "accepted": "bool", "referred": "uuid[]"}
+_PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
+_PLACES |= {"handed_over": "bool", "answered": "bool"}
+_CALLED_IN = "({called} IS NOT NULL AND NOT {called} = ANY(involved))"
+"""Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
 UPDATE = """
 UPDATE cases SET
  touched = (SELECT string_agg(CASE WHEN i = ANY({changed}) THEN GREATEST(part, {at}) ELSE part END, '' ORDER BY i)
@@ -213,14 +165,18 @@ UPDATE cases SET
  referred = ARRAY(SELECT DISTINCT unnest(
    CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END || {referred})),
  party_keys = ARRAY(SELECT DISTINCT unnest(party_keys || {party_keys})),
+ victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
+ respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
  intake_open = {called_in} OR intake_open AND NOT {handed_over},
  alert_open = {called_in} OR alert_open AND NOT {answered}
 WHERE id = {id}
-"""
+""".replace("{called_in}", _CALLED_IN).format(
+    **{name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
+)
 
 
 def touch_case(
-    statement: Statement,
+    rows: Rows,
     target: Target,
     filing: Filing,
     effects: Effects,
@@ -233,43 +189,24 @@ def touch_case(
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
-    a = statement.arg
-    statement.add(
-        UPDATE.format(
-            **_called(a(effects.called, "uuid")),
-            changed=a(sorted(stamped), "int[]"),
-            at=a(clock.to_micros(filing.made_at or filing.at).to_bytes(8, "big"), "bytea"),
-            unit=a(filing.unit_id, "uuid"),
-            joins=a(joins and effects.accepted is not False, "bool"),
-            acts=a(bool(effects.acting), "bool"),
-            kind=a(effects.kind, "text"),
-            stage=a(effects.stage, "text"),
-            risk=a(effects.risk_level, "text"),
-            status=a(effects.status, "text"),
-            relocated=a(effects.relocated, "bool"),
-            confirmed=a(effects.reporter_confirmed, "bool"),
-            sealed=a(effects.sealed, "bool"),
-            named=a(effects.named, "uuid[]"),
-            accepted=a(effects.accepted, "bool"),
-            referred=a(effects.referred, "uuid[]"),
-            party_keys=a(conflict_keys(filing.parties), "bytea[]"),
-            handed_over=a(handed_over, "bool"),
-            answered=a(answered, "bool"),
-            id=a(target.id, "uuid"),
-        )
-    )
-    _link(statement, target, effects, [filing.unit_id] if joins else [])
+    at = clock.to_micros(filing.made_at or filing.at).to_bytes(8, "big")
+    values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
+    values |= {"called": effects.called, "joins": joins and effects.accepted is not False}
+    values |= {"acts": bool(effects.acting), "kind": effects.kind, "stage": effects.stage}
+    values |= {"risk": effects.risk_level, "status": effects.status, "relocated": effects.relocated}
+    values |= {"confirmed": effects.reporter_confirmed, "sealed": effects.sealed, "named": effects.named}
+    values |= {"accepted": effects.accepted, "referred": effects.referred}
+    values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
+    rows.change(UPDATE, *(values[name] for name in _PLACES))
+    called = [effects.called] if effects.called else []
+    _link(rows, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *called])
 
 
-def _called(unit: str) -> dict[str, str]:
-    """The unit on duty, and whether it is called in now: where it works already, it has nothing to be called to."""
-    return {"called": unit, "called_in": f"({unit} IS NOT NULL AND NOT {unit} = ANY(involved))"}
-
-
-def _link(statement: Statement, target: Target, effects: Effects, units: list[UUID]) -> None:
-    """More units that may have to do with a case."""
-    many = [*units, *effects.named, *effects.referred, *([effects.called] if effects.called else [])]
-    statement.add(LINK_KNOWN.format(statement.arg(many, "uuid[]"), id=statement.arg(target.id, "uuid")))
+def _link(rows: Rows, target: Target, units: list[UUID]) -> None:
+    """Units that may have to do with a case."""
+    for unit in dict.fromkeys(units):
+        row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
+        rows.insert("case_unit", row, known=not target.new)
 
 
 def _routine(effects: Effects) -> bool:

@@ -18,6 +18,7 @@ from hub.policies.services import Services
 from hub.registers import accounts, clients, regions, units
 from hub.review import key_commands, policy
 from hub.runtime import with_database, with_key
+from hub.writer import Writer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,7 +100,7 @@ def worker(
     """后台：归档暂存的报案、清理过期数据，每机一个。Files spooled reports, removes what has expired; one a machine."""
 
     async def work(services: Services) -> int:
-        intake, total = Intake(services), 0
+        intake, total = Intake(services, Writer(services)), 0
         while True:
             total += await intake.drain()
             await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")

@@ -29,6 +29,7 @@ LOST = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.PostgresSystemError,
+    asyncpg.DatatypeMismatchError,  # a connection that knows a table as it was before a migration: rows are sent whole
     OSError,
     TimeoutError,
 )

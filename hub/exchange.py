@@ -1,7 +1,7 @@
 """Submitting and amending records: what an agency's system or caseworker sends."""
 
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,10 @@ from pydantic import ValidationError, create_model
 
 from hub import cases, clock
 from hub.audit.entry import Act
+from hub.cases import target_of
 from hub.casework import find_record, record_etag
-from hub.errors import Conflict, Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, pair_lock, recognise
+from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
+from hub.filing import Filing, Rows, Target, filled, finish, recognise
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
@@ -21,14 +22,22 @@ from hub.models.sealed import advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
+from hub.writer import Submission, Writer
 
 
 async def submit(
-    gate: Gate, fields: RecordFields, *, idempotency_key: str, digest: bytes, case_number: str = ""
+    gate: Gate,
+    writer: Writer,
+    fields: RecordFields,
+    *,
+    idempotency_key: str,
+    digest: bytes,
+    case_number: str = "",
 ) -> dict[str, Any]:
     """File one record in the caller's name; the same key again answers the same without a second effect.
 
-    The answer holds identifiers only, and looks alike whether the case was there or was opened now.
+    The record's id is a keyed hash of the caller and the key, so a repetition finds the record itself. The answer
+    holds identifiers only, and looks alike whether the case was there or was opened now.
     Raises `Conflict` (409) while a copy is in progress, `Invalid` (422) for a key used with other content.
     """
     services, subject, kind = gate.services, gate.subject, type(fields).kind
@@ -37,69 +46,43 @@ async def submit(
     assert subject.unit_id is not None
     values = plain(fields)
     parties, by = recognise(services.vault, values, kind), (subject.unit_id, subject.account_id, subject.client_id)
-    filing = Filing(kind, values, parties, clock.now(), *by)
-    key_hash = services.vault.lookup("idempotency", str(subject.unit_id), subject.client_id or "", idempotency_key)
-    named = await _named_case(gate, case_number, key_hash) if case_number else None
+    caller = (str(subject.unit_id), subject.client_id or "")
+    record_id = UUID(bytes=services.vault.lookup("idempotency", *caller, idempotency_key), version=4)  # as any other
+    filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
+    named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
-        async with services.database.transaction() as connection:
-            await _lock(connection, key_hash, filing)
-            found, (row, persons) = await cases.find(connection, services.vault, filing, key_hash, subject.person_keys)
-            if row["digest"] is not None:
-                return _again(bytes(row["digest"]), digest, row["answer"])
-            target = named or found or cases.new_target(services.vault, row["household"], persons)
-            statement = Statement()
-            _case_rows(gate, statement, filing, target)
-            answer = {"id": str(filing.record_id), "case_id": str(target.id)}
-            effect = {"key_hash": key_hash, "digest": digest, "answer": orjson.dumps(answer).decode(), "at": filing.at}
-            statement.insert("idempotency_key", effect)
-            finish(statement, services.vault, gate.draft(Act.create), filing, target)
-            await connection.execute(statement.text(), *statement.args)
+        adding = partial(_rows, gate, filing)
+        filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
+        if filed.digest != digest:
+            raise Invalid(
+                "此 Idempotency-Key 已用于另一内容。",
+                "This Idempotency-Key was used with other content.",
+                errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
+            )
     except HubError as error:
         await gate.refuse(error, about=(named.ref, named.key.log) if named else None)
-    return answer
+    return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 
-async def _lock(connection: Any, key_hash: bytes, filing: Filing) -> None:
-    """Copies of a request exclude each other at once; records on the same pair wait for each other."""
-    pair = pair_lock(filing.parties)
-    alone = await connection.fetchval(
-        "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN (SELECT TRUE FROM pg_advisory_xact_lock($2))"
-        " ELSE FALSE END",
-        int.from_bytes(key_hash[:8], "big", signed=True),
-        int.from_bytes(key_hash[8:16], "big", signed=True) if pair is None else pair,
-    )
-    if not alone:
-        raise Conflict
-
-
-def _again(stored: bytes, digest: bytes, answer: str) -> dict[str, Any]:
-    if stored != digest:
-        raise Invalid(
-            "此 Idempotency-Key 已用于另一内容。",
-            "This Idempotency-Key was used with other content.",
-            errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
-        )
-    known: dict[str, Any] = orjson.loads(answer)
-    return known
-
-
-async def _named_case(gate: Gate, name: str, key_hash: bytes) -> Target | None:
+async def _named_case(gate: Gate, name: str, record_id: UUID) -> Target | None:
     """The open case that the caller names by its number, or by an id it was given. A request answered before
     needs none, and may itself have closed the case since."""
-    if await gate.services.database.fetchrow("SELECT 1 FROM idempotency_key WHERE key_hash = $1", key_hash):
+    if await gate.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", record_id):
         return None
     try:
-        return _target(gate, await gate.locate("c.id", UUID(name)))
+        row = await gate.locate("c.id", UUID(name))
     except ValueError:
-        return _target(gate, await gate.locate("c.number", name))
+        row = await gate.locate("c.number", name)
+    return target_of(gate.services.vault, row)
 
 
-def _target(gate: Gate, row: Any) -> Target:
-    key = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
-    return Target(row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, False)
+def _rows(gate: Gate, filing: Filing, rows: Rows, target: Target) -> None:
+    """Everything a submission writes."""
+    _case_rows(gate, rows, filing, target)
+    finish(rows, gate.services.vault, gate.draft(Act.create), filing, target)
 
 
-def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target) -> None:
+def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     directory, subject = gate.services.directory, gate.subject
     effects = cases.effects_of(filing, directory)
     secret_origin = not effects.acting  # then the case must look as after an anonymous report
@@ -107,10 +90,11 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
     handler = directory.units[subject.unit_id]
     region = effects.region_code or handler.region_code
     duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
+    filing.lead = target.new
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         cases.touch_case(
-            statement,
+            rows,
             target,
             filing,
             effects,
@@ -120,11 +104,10 @@ def _case_rows(gate: Gate, statement: Statement, filing: Filing, target: Target)
             new_record=True,
         )
         return
-    filing.lead = True
     if secret_origin and duty is None:
         raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
     cases.add_case(
-        statement,
+        rows,
         target,
         filing,
         effects,
@@ -222,9 +205,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         }
         effects = cases.effects_of(filing, services.directory)
         effects.stage = None
-        statement, target = Statement(), _target(gate, row)
-        cases.touch_case(
-            statement, target, filing, effects, changed, handed_over=False, answered=False, new_record=False
-        )
-        finish(statement, services.vault, gate.draft(Act.amend), filing, target)
-        await connection.execute(statement.text(), *statement.args)
+        rows, target = Rows(), target_of(services.vault, row)
+        cases.touch_case(rows, target, filing, effects, changed, handed_over=False, answered=False, new_record=False)
+        finish(rows, services.vault, gate.draft(Act.amend), filing, target)
+        await rows.write(connection)

@@ -1,27 +1,29 @@
 """Filing: what every submission shares. Recognise the parties, seal the fields, write all rows as one.
 
-A change is one statement of data-modifying CTEs: case, parties, record, outbox row and log entry stand or fall
-together, and a submission costs five round trips (begin, locks, look-up, write, commit).
+Case, parties, record, outbox row and log entry of a filing are rows of one statement of data-modifying CTEs, which
+takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects import postgresql
-
 from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
+from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS, split
-from hub.tables import TABLES
 
 ROLES = ("victim", "respondent", "child", "reporter")
-MATCHING = ("id", "phone_name")
+NAMED = "phone_name"
+"""Kept beside the phone, of which it is the narrower form."""
+MATCHING = ("id", NAMED)
 ROUTINE = INDEX["routine"]
 
 
@@ -33,15 +35,32 @@ class PartyKeys:
     keys: dict[str, bytes]
 
 
+@cache
+def _lookups(kind: str) -> list[tuple[str, str, str]]:
+    """Fields that find a party again: name, role, attribute."""
+    return [(info.name, *info.lookup.partition(".")[::2]) for info in fields_of(KINDS[kind]) if info.lookup]
+
+
+@cache
+def _setting(kind: str) -> list[tuple[str, Stamp]]:
+    """Fields that set something on their case."""
+    return [(info.name, Stamp(info.sets)) for info in fields_of(KINDS[kind]) if info.sets]
+
+
+@cache
+def _indexes(kind: str) -> dict[str, int]:
+    """Category index by field."""
+    return {info.name: INDEX[info.category] for info in fields_of(KINDS[kind])}
+
+
 def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
     """The keyed hashes of every party that a record names."""
     people: dict[str, list[dict[str, str]]] = {}
     single: dict[str, dict[str, str]] = {}
-    for info in fields_of(KINDS[kind]):
-        value = values.get(info.name)
-        if not info.lookup or value is None:
+    for name, role, attribute in _lookups(kind):
+        value = values.get(name)
+        if value is None:
             continue
-        role, _, attribute = info.lookup.partition(".")
         if attribute:
             single.setdefault(role, {})[attribute] = value
         else:
@@ -61,7 +80,7 @@ def _keys(vault: keys.Vault, person: dict[str, str]) -> dict[str, bytes]:
     if phone:
         made["phone"] = vault.lookup("phone", phone)
     if phone and name:
-        made["phone_name"] = vault.lookup("phone_name", phone, name)
+        made[NAMED] = vault.lookup("phone_name", phone, name)
     if name and born:
         made["name_birth"] = vault.lookup("name_birth", name, born)
     return made
@@ -80,6 +99,11 @@ def pair_lock(parties: list[PartyKeys]) -> int | None:
     return int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
 
 
+def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
+    """Id numbers of a role: what contradicts a match by phone and name."""
+    return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
+
+
 def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
     """What shows that a caller is a party: id numbers and phones of all but the reporter."""
     return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
@@ -94,6 +118,7 @@ class Target:
     wrapped: bytes
     key_id: str
     key: keys.CaseKey
+    opened_at: datetime
     new: bool
     household: UUID | None = None
     persons: dict[bytes, UUID] = field(default_factory=dict)
@@ -118,12 +143,14 @@ class Filing:
     made_at: datetime | None = None
     lead: bool = False
     carried: dict[str, bytes | None] = field(default_factory=dict)
+    digest: bytes | None = None
+    """Of the request, by which its repetition is known again."""
 
 
 def filled(filing: Filing) -> list[int]:
     """Indexes of the categories that the record has values in."""
-    infos = fields_of(KINDS[filing.kind])
-    return sorted({INDEX[i.category] for i in infos if filing.values.get(i.name) is not None})
+    index = _indexes(filing.kind)
+    return sorted({index[name] for name, value in filing.values.items() if value is not None})
 
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
@@ -136,63 +163,56 @@ def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
 
 def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     """What a record's fields set on its case."""
-    found: dict[Stamp, Any] = {}
-    for info in fields_of(KINDS[kind]):
-        if info.sets and (value := values.get(info.name)) is not None:
-            found[Stamp(info.sets)] = value
-    return found
-
-
-DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return {stamp: value for name, stamp in _setting(kind) if (value := values.get(name)) is not None}
 
 
 @cache
-def column_types(table: str) -> dict[str, str]:
-    """SQL type by column, from the classes that declare the tables."""
-    columns = TABLES[table].columns
-    return {column.name: column.type.compile(dialect=DIALECT) for column in columns}
+def _insert(table: str, known: bool, names: tuple[str, ...], place: int) -> str:
+    columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if known else ""
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
 
 
-@lru_cache(maxsize=1000)
-def _insert(table: str, names: tuple[str, ...], first: int) -> str:
-    types = column_types(table)
-    places = ", ".join(f"${first + i}::{types[name]}" for i, name in enumerate(names))
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
-
-
-class Statement:
-    """A data-modifying statement put together from CTEs, with its arguments numbered as they come."""
+class Rows:
+    """What filings write: new rows by table, and what they change of rows that are there."""
 
     def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.args: list[Any] = []
+        self.tables: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
+        self.changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
-    def arg(self, value: Any, cast: str = "") -> str:
-        self.args.append(value)
-        return f"${len(self.args)}" + (f"::{cast}" if cast else "")
+    def insert(self, table: str, values: dict[str, Any], *, known: bool = False) -> None:
+        """One row; those of a table name the same columns. One that may be `known` is left alone if it is there."""
+        self.tables[table, known].append(values)
 
-    def insert(self, table: str, values: dict[str, Any]) -> None:
-        """One row; the SQL types are those of the table's own columns."""
-        self.add(_insert(table, tuple(values), len(self.args) + 1))
-        self.args += values.values()
+    def change(self, sql: str, *args: Any) -> None:
+        """An UPDATE of the row with the id `$1`."""
+        self.changes[sql].append(args)
 
-    def add(self, sql: str) -> None:
-        self.parts.append(sql)
+    def add(self, other: "Rows") -> None:
+        for where, rows in other.tables.items():
+            self.tables[where] += rows
+        for sql, many in other.changes.items():
+            self.changes[sql] += many
 
-    def text(self) -> str:
-        named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(self.parts[:-1]))
-        return f"WITH {named} {self.parts[-1]}" if named else self.parts[-1]
+    async def write(self, connection: Connection) -> None:
+        """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
+        than one row locks them in that order."""
+        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(self.tables.items(), 1)]
+        if parts:
+            named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
+            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *self.tables.values())
+        for sql, many in self.changes.items():
+            await connection.executemany(sql, sorted(many, key=itemgetter(0)))
 
 
 def add_record(
-    statement: Statement,
+    rows: Rows,
     filing: Filing,
     target: Target,
     sealed: dict[str, bytes | None],
     changed: list[int],
     leaf_hash: bytes,
 ) -> None:
-    """The record version and its outbox row. Every sealed column is named, so the text stays the same."""
+    """The record version and its outbox row. Every sealed column is named, so that all rows name the same."""
     made_at = filing.made_at or filing.at
     values: dict[str, Any] = {
         "id": filing.record_id,
@@ -209,37 +229,36 @@ def add_record(
         "changed": changed,
         "last_changed": filing.last_changed,
         "leaf_hash": leaf_hash,
+        "digest": filing.digest,
     }
-    statement.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
+    rows.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
     outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
-    statement.insert("change", outbox | {"categories": changed, "at": made_at})
+    rows.insert("change", outbox | {"categories": changed, "at": made_at})
 
 
-def add_parties(statement: Statement, filing: Filing, target: Target) -> None:
+def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
     """The keys of all parties; one already known for the case and role is left alone."""
-    found: list[tuple[bytes, str, str, UUID]] = []
+    found: dict[tuple[bytes, str, bytes], dict[str, Any]] = {}
     for party in filing.parties:
         person = next((target.persons[k] for k in party.keys.values() if k in target.persons), None) or uuid4()
-        found += [(key, party.role, kind, person) for kind, key in party.keys.items()]
-    keyed, roles, kinds, persons = (list(c) for c in zip(*found, strict=True)) if found else ([], [], [], [])
-    a = statement.arg
-    statement.add(
-        f"INSERT INTO party_key (key, case_id, role, kind, person_id)"
-        f" SELECT k, {a(target.id, 'uuid')}, r, t, p FROM unnest({a(keyed, 'bytea[]')}, {a(roles, 'text[]')},"
-        f" {a(kinds, 'text[]')}, {a(persons, 'uuid[]')}) AS x (k, r, t, p)"
-        f" ON CONFLICT DO NOTHING"
-    )
+        for kind, key in party.keys.items():
+            if kind != NAMED:
+                named = party.keys.get(NAMED, b"") if kind == "phone" else b""
+                row = {"key": key, "case_id": target.id, "role": party.role, "named": named, "kind": kind}
+                found.setdefault((key, party.role, named), row | {"person_id": person})
+    for row in found.values():
+        rows.insert("party_key", row, known=not target.new)
 
 
-def finish(statement: Statement, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
+def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:
     """Record, parties, outbox and log entry, the entry on the record's own chain."""
     sealed, changed = seal_fields(filing, target.key), filing.changed or filled(filing)
     row, hashed = columns(
         vault, case_draft(draft, target, filing, changed), filing.record_id, filing.version, filing.previous
     )
-    add_record(statement, filing, target, sealed, changed, hashed)
-    add_parties(statement, filing, target)
-    statement.insert("access_log", dict(zip(COLUMNS, row, strict=True)))
+    add_record(rows, filing, target, sealed, changed, hashed)
+    add_parties(rows, filing, target)
+    rows.insert("access_log", dict(zip(COLUMNS, row, strict=True)))
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:

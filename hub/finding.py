@@ -187,14 +187,15 @@ async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
         await gate.require("routine")
         where = gate.table.scope("routine", CLEAR, barring=False)
         return await _found(gate, "number", f"n.number = ${A}", where, wanted.case_number)
-    key, categories = _key(gate, wanted)
+    keys, categories = _keys(gate, wanted)
     for category in categories:
         await gate.require(category)
     by_role = {"victim": categories, "respondent": ("respondent",), "child": ("minor",)}
     scopes = " OR ".join(f"(k.role = '{role}' AND {_readable(gate, cs)})" for role, cs in by_role.items())
-    where = f"EXISTS (SELECT FROM party_key k WHERE k.key = ${A} AND k.case_id = c.id AND ({scopes}))"
-    among = f"n.id IN (SELECT k.case_id FROM party_key k WHERE k.key = ${A})"
-    return await _found(gate, "+".join(categories), among, where, key)
+    matched = f"k.key = ${A}" + (f" AND k.named = ${A + 1}" if len(keys) > 1 else "")
+    where = f"EXISTS (SELECT FROM party_key k WHERE {matched} AND k.case_id = c.id AND ({scopes}))"
+    among = f"n.id IN (SELECT k.case_id FROM party_key k WHERE {matched})"
+    return await _found(gate, "+".join(categories), among, where, *keys)
 
 
 def _readable(gate: Gate, categories: tuple[str, ...]) -> str:
@@ -202,23 +203,24 @@ def _readable(gate: Gate, categories: tuple[str, ...]) -> str:
     return " AND ".join(gate.table.scope(category, CLEAR, barring=False) for category in categories)
 
 
-def _key(gate: Gate, wanted: Wanted) -> tuple[bytes, tuple[str, ...]]:
-    """The keyed hash to look for, and the categories that a match would confirm about a victim."""
+def _keys(gate: Gate, wanted: Wanted) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """The keyed hash to look for, with the narrower one beside it, and what a match would confirm about a victim."""
     lookup = gate.services.vault.lookup
     if wanted.id_number:
-        return lookup("id", wanted.id_number), ("victim",)
-    if wanted.name and wanted.phone:
-        return lookup("phone_name", wanted.phone, wanted.name), ("contact", "victim")
+        return (lookup("id", wanted.id_number),), ("victim",)
+    if wanted.phone and wanted.name:
+        both = lookup("phone", wanted.phone), lookup("phone_name", wanted.phone, wanted.name)
+        return both, ("contact", "victim")
     if wanted.phone:
-        return lookup("phone", wanted.phone), ("contact",)
-    return lookup("name_birth", wanted.name or "", str(wanted.birth_date)), ("victim",)
+        return (lookup("phone", wanted.phone),), ("contact",)
+    return (lookup("name_birth", wanted.name or "", str(wanted.birth_date)),), ("victim",)
 
 
-async def _found(gate: Gate, name: str, among: str, where: str, sought: Any) -> bytes:
+async def _found(gate: Gate, name: str, among: str, where: str, *sought: Any) -> bytes:
     query = Query(
         f"search:{name}",
         where,
-        (sought,),
+        sought,
         source=PICKED.format(among),
         join=LEAD,
         tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50",

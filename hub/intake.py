@@ -1,12 +1,14 @@
 """One-click reports: accepted without an account, durable before the answer, never refused for our reasons.
 
-Reports that arrive together are written together, one commit for many. When the database does not take them
-in time they go, sealed, to a file on this machine (fsynced), from which they are filed as soon as it does.
+They go through the writer like every record. When the database does not take them in time they go together, sealed,
+to a file on this machine (fsynced), from which they are filed as soon as it does.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,9 +16,9 @@ import structlog
 
 from hub import cases, clock
 from hub.audit.entry import Act
-from hub.db import FAILED, Connection
-from hub.errors import HubError, Unavailable
-from hub.filing import Filing, Statement, Target, filled, finish, matching, pair_lock, recognise
+from hub.db import FAILED
+from hub.errors import Conflict, HubError, Unavailable
+from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -26,13 +28,14 @@ from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
 from hub.receipts import Receipt, new_receipt
 from hub.spool import Spool, Spooled
+from hub.writer import Filed, Submission, Writer
 
 log = structlog.get_logger("hub")
 BATCH = 128
 DRAIN_SECONDS = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Accepted:
     """A report on its way to disk. Ids are fixed here, so writing it twice has one effect."""
 
@@ -43,7 +46,6 @@ class Accepted:
     at: datetime
     record_id: UUID = field(default_factory=uuid4)
     known: Subject | None = None
-    on_a_pair: bool = False
 
     def receipt(self, target: Target) -> dict[str, Any]:
         """The row by which the holder of the receipt finds the case."""
@@ -79,8 +81,8 @@ def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, s
 class Intake:
     """The queue of one process. `report` returns when the report is on disk, here or in the database."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
+    def __init__(self, services: Services, writer: Writer) -> None:
+        self.services, self.writer = services, writer
         self.spool = Spool(services.settings.spool, services.vault.misc)
         self._queue: list[tuple[Accepted, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -110,8 +112,10 @@ class Intake:
     async def add(self, subject: Subject, fields: Any) -> UUID:
         """What the reporter adds later, to the same case."""
         accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=subject)
-        async with self.services.database.transaction() as connection:
-            await self._write(connection, accepted)
+        row = await self.services.database.fetchrow(
+            "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1", subject.own_case
+        )
+        await self._file(accepted, cases.target_of(self.services.vault, row))
         return accepted.record_id
 
     async def _enqueue(self, accepted: Accepted) -> None:
@@ -126,99 +130,64 @@ class Intake:
             self._wake.clear()
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                error = await self._keep([accepted for accepted, _ in batch])
-                for _, future in batch:
+                lost = await self._keep([accepted for accepted, _ in batch])
+                for accepted, future in batch:
                     if future.done():
                         continue
-                    if error:
-                        future.set_exception(error)
+                    if accepted in lost:
+                        text = "暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110."
+                        future.set_exception(Unavailable(*text))
                     else:
                         future.set_result(None)
 
-    async def _keep(self, batch: list[Accepted]) -> HubError | None:
-        """Database, else file; only when both fail is a report refused, and then it says so."""
-        writing = asyncio.create_task(self._write_batch(batch))
-        await asyncio.wait({writing}, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
-        if writing.done() and await writing:
-            return None
-        writing.cancel()  # and not waited for: a server that hangs answers no cancellation either
-        try:
-            await asyncio.to_thread(self.spool.append, [a.spooled() for a in batch])
-            return None
-        except Exception:
-            return Unavailable("暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110.")
-
-    async def _write_batch(self, batch: list[Accepted]) -> bool:
-        try:
-            async with self.services.database.transaction() as connection:
-                await self._write_many(connection, batch)
-        except Exception:  # the database's fault or ours: either way the report is kept
-            return False
-        return True
-
-    async def _write_many(self, connection: Connection, batch: list[Accepted]) -> None:
-        """Reports on a pair one by one, so that the second finds the case of the first; all others as one."""
-        others: dict[str, list[list[Any]]] = {}
+    async def _keep(self, batch: list[Accepted]) -> list[Accepted]:
+        """Database, else file; only when both fail is a report refused. Returns those that are."""
+        waiting: dict[asyncio.Future[Filed], Accepted] = {}
         for accepted in batch:
-            statement = await self._statement(connection, accepted)
-            if accepted.on_a_pair:
-                await connection.execute(statement.text(), *statement.args)
-            else:
-                others.setdefault(statement.text(), []).append(statement.args)
-        for text, many in others.items():
-            await connection.executemany(text, many)
+            with suppress(Exception):  # the database's fault or ours: either way the report is kept
+                waiting[self._file(accepted)] = accepted
+        if waiting:
+            await asyncio.wait(waiting, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
+        written = {a for future, a in waiting.items() if future.done() and future.exception() is None}
+        for future in waiting:
+            future.cancel()  # one that is being written may be on disk twice; it is filed once
+        left = [accepted for accepted in batch if accepted not in written]
+        try:
+            if left:
+                await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted in left])
+        except Exception:
+            return left
+        return []
 
-    async def _write(self, connection: Connection, accepted: Accepted) -> None:
-        statement = await self._statement(connection, accepted)
-        await connection.execute(statement.text(), *statement.args)
-
-    async def _statement(self, connection: Connection, accepted: Accepted) -> Statement:
-        """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
-        services, statement = self.services, Statement()
-        vault = services.vault
+    def _file(self, accepted: Accepted, target: Target | None = None) -> "asyncio.Future[Filed]":
+        """Give a report to the writer."""
+        parties = recognise(self.services.vault, accepted.values, accepted.kind)
         subject = accepted.known or Subject(REPORTER, "reporter_receipt", unit_id=accepted.record_id)
-        parties = recognise(vault, accepted.values, accepted.kind)
         author = subject.unit_id or accepted.record_id
         filing = Filing(accepted.kind, accepted.values, parties, accepted.at, author, record_id=accepted.record_id)
+        duty = handler_for(self.services, accepted.values)[0].id if matching(parties, "victim") else None
+        # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
+        # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
+        apart = bool(accepted.values.get("reporter_is_victim"))
+        adding = partial(self._rows, accepted, subject, filing)
+        return self.writer.file(Submission(filing, adding, duty=duty, target=target, apart=apart))
+
+    def _rows(self, accepted: Accepted, subject: Subject, filing: Filing, rows: Rows, target: Target) -> None:
+        """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
+        services = self.services
         effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
-        target = await self._target(connection, accepted, filing)
+        filing.lead = target.new
         if target.new:
             handler, region = handler_for(services, accepted.values)
-            filing.lead, effects.acting = True, [handler.id]
-            cases.add_case(
-                statement, target, filing, effects, handler, region, services.directory, alert=True, intake=True
-            )
+            effects.acting = [handler.id]
+            cases.add_case(rows, target, filing, effects, handler, region, services.directory, alert=True, intake=True)
         else:
             quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
-            cases.touch_case(statement, target, filing, effects, filled(filing), **quiet)
+            cases.touch_case(rows, target, filing, effects, filled(filing), **quiet)
         if accepted.known is None:
-            statement.insert("receipt", accepted.receipt(target))
+            rows.insert("receipt", accepted.receipt(target))
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
-        finish(statement, vault, draft, filing, target)
-        return statement
-
-    async def _target(self, connection: Connection, accepted: Accepted, filing: Filing) -> Target:
-        vault = self.services.vault
-        if accepted.known is not None:
-            row = await connection.fetchrow(
-                "SELECT id, ref, key_wrapped, key_id FROM cases WHERE id = $1", accepted.known.own_case
-            )
-            return cases.target_of(vault, row)
-        persons: dict[bytes, UUID] = {}
-        household = None
-        lock = pair_lock(filing.parties)
-        accepted.on_a_pair = lock is not None
-        if lock is not None:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
-        if matching(filing.parties, "victim"):
-            duty, _ = handler_for(self.services, accepted.values)
-            found, (row, persons) = await cases.find(connection, vault, filing, b"", (), duty)
-            # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
-            # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
-            if found is not None and not accepted.values.get("reporter_is_victim"):
-                return found
-            household = row["household"]
-        return cases.new_target(vault, household, persons)
+        finish(rows, services.vault, draft, filing, target)
 
     async def _drain_for_ever(self) -> None:
         while True:
@@ -235,7 +204,9 @@ class Intake:
             whole = True
             for line in self.spool.lines(path):
                 try:
-                    filed += await self._file_once(Accepted(*self.spool.opened(line)))
+                    filed += not (await self._file(Accepted(*self.spool.opened(line)))).again
+                except Conflict:  # another is at it
+                    whole = False
                 except HubError:
                     raise
                 except Exception as error:  # the file stays for a person to look at; all other reports go on
@@ -244,16 +215,6 @@ class Intake:
             if whole:
                 path.unlink(missing_ok=True)
         return filed
-
-    async def _file_once(self, accepted: Accepted) -> bool:
-        async with self.services.database.transaction() as connection:
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock($1)", int.from_bytes(accepted.code_hash[:8], "big", signed=True)
-            )
-            known = await connection.fetchval("SELECT 1 FROM receipt WHERE code_hash = $1", accepted.code_hash)
-            if known is None:
-                await self._write(connection, accepted)
-            return known is None
 
 
 REPORT = KINDS["report"]

@@ -25,6 +25,7 @@ from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.policies.services import Services
 from hub.policies.subject import Purpose
+from hub.writer import Writer
 
 DIRECTORY_SECONDS = 5.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, tokens, meta))
@@ -145,7 +146,8 @@ def create_app(config: settings.Settings | None = None) -> Hub:
         services = await open_services(config)
         await services.committer.start()
         app.state.services, app.state.tokens = services, Tokens(services)
-        app.state.intake = Intake(services)
+        app.state.writer = Writer(services)
+        app.state.intake = Intake(services, app.state.writer)
         await app.state.intake.start()
         following = asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))
         gc.collect()
@@ -154,6 +156,7 @@ def create_app(config: settings.Settings | None = None) -> Hub:
         yield
         following.cancel()
         await app.state.intake.stop()
+        await app.state.writer.stop()
         await services.committer.stop()
         await services.database.close()
 

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from hub import clock
 from hub.audit.entry import Act
+from hub.cases import letters
 from hub.errors import NotFound
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
-
-SECRET_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Receipt:
 
 def new_receipt() -> Receipt:
     code = f"{secrets.randbelow(10**16):016d}"
-    return Receipt(code, "".join(secrets.choice(SECRET_LETTERS) for _ in range(12)), clock.now())
+    return Receipt(code, letters(12), clock.now())
 
 
 async def receipt_subject(services: Services, code: str, secret: str) -> Subject:

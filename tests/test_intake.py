@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from hub import admin, clock
+from hub.cases import LETTERS
 from hub.embedded import Embedded
 from hub.intake import REPORT, Accepted
 from hub.policies.services import Services
-from hub.receipts import SECRET_LETTERS
 from tests import logbook, outages
 from tests.test_attachments import PNG
 from tests.world import AWAY, HOME, World, call, instant, pair
@@ -58,9 +58,9 @@ async def test_receipts(world: World) -> None:
     """16 digits and a second secret of 12 letters (58 bits), never twice; neither lies in the database."""
     made = await asyncio.gather(*(report(world) for _ in range(60)))
     assert all(re.fullmatch(r"\d{4} \d{4} \d{4} \d{4}", m["receipt"]) for m in made)
-    assert all(re.fullmatch(f"([{SECRET_LETTERS}]{{4}}-){{2}}[{SECRET_LETTERS}]{{4}}", m["secret"]) for m in made)
+    assert all(re.fullmatch(f"([{LETTERS}]{{4}}-){{2}}[{LETTERS}]{{4}}", m["secret"]) for m in made)
     assert len({m["receipt"] for m in made}) == len({m["secret"] for m in made}) == 60
-    assert len(set("".join(m["receipt"] for m in made))) == 11 and len(SECRET_LETTERS) ** 12 > 2**58
+    assert len(set("".join(m["receipt"] for m in made))) == 11 and len(LETTERS) ** 12 > 2**58
     rows = await world.services.database.fetch("SELECT code_hash, secret_hash FROM receipt")
     kept = b"".join(bytes(v) for row in rows for v in row)
     for m in made:
@@ -138,7 +138,7 @@ async def test_reports_sent_at_once_open_one_case_a_pair(world: World) -> None:
     intake, pairs = world.app.state.intake, [pair() for _ in range(12)]
     sent = [{"place": PLACE} | who for who in (*pairs, *pairs, *pairs)] + [{"place": PLACE}] * 3
     batch = [Accepted(values, "report", uuid.uuid4().bytes, bytes(16), clock.now()) for values in sent]
-    assert await intake._keep(batch) is None
+    assert await intake._keep(batch) == []
     await settled(world)
     sql = "SELECT DISTINCT case_id FROM record WHERE id = ANY($1)"
     ids = [accepted.record_id for accepted in batch]
@@ -191,7 +191,7 @@ async def test_a_spooled_report_is_filed_once_though_it_was_written(world: World
     intake, services = world.app.state.intake, world.services
     vault = services.vault
     twice = Accepted({"place": PLACE}, "report", vault.lookup("receipt", "1" * 16), bytes(16), clock.now())
-    assert await intake._keep([twice]) is None
+    assert await intake._keep([twice]) == []
     intake.spool.append([twice.spooled(), twice.spooled()])
     await settled(world)
     rows = await services.database.fetch("SELECT version FROM record WHERE id = $1", twice.record_id)

@@ -32,7 +32,8 @@ HELD = (
 )
 KEPT = (
     "INSERT INTO party (id, case_id, role, person_id, unit_id, at) VALUES ($1, $2, 'victim', $3, $4, now())",
-    "INSERT INTO party_key (key, case_id, role, kind, party_id) VALUES ('k', $2, 'victim', 'id', $1)",
+    "INSERT INTO party_key (key, case_id, role, kind, party_id) VALUES ('k', $2, 'victim', 'id', $1),"
+    " ('p', $2, 'victim', 'phone', $1), ('pn', $2, 'victim', 'phone_name', $1), ('q', $2, 'reporter', 'phone', $1)",
 )
 RECORD = (
     "INSERT INTO record (id, version, case_id, kind, unit_id, at, made_at, current, lead, changed, last_changed,"
@@ -74,15 +75,18 @@ async def test_there_and_back(owner: str) -> None:
         assert versions(record["last_changed"]) == tuple(VERSIONS)
         linked = {r["unit_id"] for r in await connection.fetch("SELECT unit_id FROM case_unit")}
         assert linked == {CITY, COUNTY, COURT}, "whom it involves, whom it names, and who stands above"
-        key = await connection.fetchrow("SELECT * FROM party_key")
-        assert (key["key"], key["person_id"]) == (b"k", PERSON)
+        keys = await connection.fetch("SELECT key, named, person_id FROM party_key ORDER BY key")
+        assert [tuple(key) for key in keys] == [(b"k", b"", PERSON), (b"p", b"pn", PERSON), (b"q", b"", PERSON)]
+        assert (row["victim_ids"], row["respondent_ids"]) == ([b"k"], [])
         down(owner)
         await connection.reload_schema_state()
         row = await connection.fetchrow("SELECT * FROM cases")
         assert (list(row["touched"]), row["touched_at"]) == (TOUCHED, TOUCHED[-1])
-        assert (await connection.fetchrow("SELECT person_id, role FROM party")) == (PERSON, "victim")
         record = await connection.fetchrow("SELECT * FROM record")
         assert record["last_changed"] == VERSIONS
+        assert (PERSON, "victim") in await connection.fetch("SELECT person_id, role FROM party")
+        kinds = await connection.fetch("SELECT key, kind FROM party_key ORDER BY key")
+        assert [tuple(k) for k in kinds] == [(b"k", "id"), (b"p", "phone"), (b"pn", "phone_name"), (b"q", "phone")]
     await connection.close()
 
 

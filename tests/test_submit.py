@@ -19,8 +19,8 @@ COPIES = 8
 
 
 async def effects(world: World) -> tuple[int, int, int]:
-    """Records, keys and log entries there are in all: what one submission adds one to each of."""
-    counts = "SELECT (SELECT count(*) FROM record) AS r, (SELECT count(*) FROM idempotency_key) AS k"
+    """Records, changes in the outbox and log entries there are in all: what one submission adds one to each of."""
+    counts = "SELECT (SELECT count(*) FROM record) AS r, (SELECT count(*) FROM change) AS k"
     row = await world.services.database.fetchrow(counts)
     entries = await world.services.database.audit.fetchval("SELECT count(*) FROM access_log WHERE act = 'create'")
     assert row is not None
@@ -61,12 +61,13 @@ async def test_exact_refusals(world: World, embedded: Any) -> None:
     unit = world.services.directory.codes[f"{HOME}-police"].id
     hashed = world.services.vault.lookup("idempotency", str(unit), f"{HOME}-police", key)
     busy = await asyncpg.connect(embedded.app_url)
-    await busy.execute("SELECT pg_advisory_lock($1)", int.from_bytes(hashed[:8], "big", signed=True))
+    record = uuid.UUID(bytes=hashed, version=4)
+    await busy.execute("SELECT pg_advisory_lock($1)", int.from_bytes(record.bytes[:8], "big", signed=True))
     answer = await police.submit("police_call", body, key=key)
     assert (answer.status_code, answer.json()["code"]) == (409, "in_progress")
     await busy.close()
     made = await police.submit("police_call", body, key=key)
-    assert made.status_code == 201
+    assert (made.status_code, made.json()["id"]) == (201, str(record))
     for other in (body | {"content": "另一内容"}, body | {"weapon": "无"}):
         answer = await police.submit("police_call", other, key=key)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

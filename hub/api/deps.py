@@ -70,7 +70,7 @@ async def gate(request: Request) -> Gate:
         raise Forbidden(
             "系统须以 On-Behalf-Of 指明经办人。", "A system must name the person it acts for in On-Behalf-Of."
         )
-    needed = "cases:read" if request.method == "GET" or request.url.path.endswith("/search") else "records:write"
+    needed = "cases:read" if request.method == "GET" or request.scope["path"].endswith("/search") else "records:write"
     if subject.client_id is not None and needed not in subject.scopes:
         raise Forbidden("令牌权限不足。", "The token's scope does not allow this.", scope=needed)
     await made.admit()
@@ -87,6 +87,7 @@ class CallerRoute(APIRoute):
         super().__init__(*args, **kwargs)
         takes = self.dependant
         assert not (takes.dependencies or takes.body_params or takes.cookie_params), "read bodies by `bodies.parse`"
+        assert not any(field.field_info.is_required() for field in takes.header_params), "say what is missing yourself"
         self.app = request_response(self._answer)
 
     async def _answer(self, request: Request) -> Response:
@@ -97,10 +98,15 @@ class CallerRoute(APIRoute):
         asked.gate = await self.admit(asked)
         takes = self.dependant
         values, errors = request_params_to_args(takes.path_params, asked.path_params)
-        if takes.query_params or takes.header_params:
-            for fields, given in ((takes.query_params, asked.query_params), (takes.header_params, asked.headers)):
-                more, wrong = request_params_to_args(fields, given)
-                values |= more
+        if takes.query_params:
+            more, wrong = request_params_to_args(takes.query_params, asked.query_params)
+            values, errors = values | more, errors + wrong
+        for field in takes.header_params:  # FastAPI's own way takes 15 µs a header: they might be lists
+            given = asked.headers.get(field.alias)
+            if given is None:
+                values[field.name] = field.default
+            else:
+                values[field.name], wrong = field.validate(given, values, loc=("header", field.alias))
                 errors += wrong
         if errors:
             raise RequestValidationError(errors)

@@ -31,9 +31,8 @@ def _submit_route(model: type[RecordFields]) -> Callable[..., Any]:
             raise BadRequest("须带 Idempotency-Key。", "Idempotency-Key is required.")
         fields, digest = await parse(request, model)
         digest = hashlib.sha256(digest + model.kind.encode() + (case_number or "").encode()).digest()
-        answer = await exchange.submit(
-            request.gate, fields, idempotency_key=idempotency_key, digest=digest, case_number=case_number or ""
-        )
+        named = {"idempotency_key": idempotency_key, "case_number": case_number or ""}
+        answer = await exchange.submit(request.gate, request.app.state.writer, fields, digest=digest, **named)
         return json_response(orjson.dumps(answer), 201, Location=f"/v1/records/{answer['id']}")
 
     submit.__doc__ = f"提交{model.title}。Submit: {model.__doc__ or model.kind}"

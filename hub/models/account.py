@@ -71,14 +71,3 @@ class SpentAssertion(SQLModel, table=True):
 
     jti_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
-
-
-class IdempotencyKey(SQLModel, table=True):
-    """One effect for one key of one caller; the answer holds identifiers only."""
-
-    __tablename__ = "idempotency_key"
-
-    key_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
-    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    answer: str
-    at: datetime = Field(sa_column=_when(False))

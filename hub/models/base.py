@@ -9,7 +9,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 from sqlmodel import SQLModel
 
@@ -24,6 +24,7 @@ class Governed(SQLModel):
     """A set of governed fields. Unknown members are refused, so nothing can be mass-assigned."""
 
     model_config = ConfigDict(extra="forbid", validate_default=False)  # type: ignore[assignment]
+    __init__ = BaseModel.__init__  # these are no tables: SQLModel's own is a second validation of the same values
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

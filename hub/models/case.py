@@ -35,6 +35,10 @@ def _units() -> Column[list[UUID]]:
     return Column(ARRAY(SqlUUID(as_uuid=True)), nullable=False, server_default=text("'{}'"))
 
 
+def _keys() -> Column[list[bytes]]:
+    return Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'"))
+
+
 class Case(SQLModel, table=True):
     __tablename__ = "cases"
     __table_args__ = (
@@ -74,7 +78,9 @@ class Case(SQLModel, table=True):
     named: list[UUID] = Field(sa_column=_units())
     acting: list[UUID] = Field(sa_column=_units())
     kinds: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False, server_default=text("'{}'")))
-    party_keys: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")))
+    party_keys: list[bytes] = Field(sa_column=_keys())
+    victim_ids: list[bytes] = Field(sa_column=_keys(), description="keyed id numbers: they contradict a phone and name")
+    respondent_ids: list[bytes] = Field(sa_column=_keys())
     key_wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     key_id: str
 

@@ -48,6 +48,7 @@ class Directory:
         self._placed: dict[str, bytes] = {}
         self._shown: dict[UUID, bytes] = {}
         self._several: dict[str, bytes] = {}
+        self._duties: dict[tuple[str, str], UnitInfo | None] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
     async def refresh(self) -> None:
@@ -73,6 +74,7 @@ class Directory:
         self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
         self.codes = {unit.code: unit for unit in self.units.values()}
         self._shown, self._several = {unit.id: unit.shown() for unit in self.units.values()}, {}
+        self._duties = {}
 
     async def _load_regions(self) -> None:
         rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
@@ -129,11 +131,12 @@ class Directory:
 
     def duty_unit(self, region_code: str, kind: str = "police") -> UnitInfo | None:
         """The unit on duty for a place: the longest area that covers it, else the widest of its type."""
-        able = [u for u in self.units.values() if u.type == kind and u.on_duty and u.active]
-        covering = [u for u in able if region_code and region_code.startswith(u.area)]
-        if covering:
-            return max(covering, key=lambda u: (len(u.area), u.code))
-        return min(able, key=lambda u: (len(u.area), u.code), default=None)
+        if (region_code, kind) not in self._duties:
+            able = [u for u in self.units.values() if u.type == kind and u.on_duty and u.active]
+            covering = [u for u in able if region_code and region_code.startswith(u.area)]
+            widest = min(able, key=lambda u: (len(u.area), u.code), default=None)
+            self._duties[region_code, kind] = max(covering, key=lambda u: (len(u.area), u.code), default=widest)
+        return self._duties[region_code, kind]
 
     def nearest(self, latitude: float, longitude: float, kind: str = "police") -> UnitInfo | None:
         """The unit of the type nearest to a point, among those whose place is known."""

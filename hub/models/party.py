@@ -5,7 +5,7 @@ A person is matched by keyed hashes (id number; else phone with name), never by 
 
 from uuid import UUID
 
-from sqlalchemy import Column, Index, LargeBinary
+from sqlalchemy import Column, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import Governed
@@ -96,17 +96,18 @@ class PartiesPart(VictimPart, RespondentPart, ChildrenPart):
 
 
 class PartyKey(SQLModel, table=True):
-    """A keyed hash by which a party to a case is found again: kinds `id`, `phone`, `phone_name`, `name_birth`.
+    """A keyed hash by which a party to a case is found again: kinds `id`, `phone`, `name_birth`.
 
+    Beside a phone stands the hash of phone with name (`named`), else nothing: a phone alone makes nobody the same.
     `person_id` is the same wherever the person was recognised. No foreign keys: case and keys are written by one
-    statement under ids made for it, nothing is ever deleted, and eight look-ups a submission would only repeat that.
+    statement under ids made for it, nothing is ever deleted, and six look-ups a submission would only repeat that.
     """
 
     __tablename__ = "party_key"
-    __table_args__ = (Index("party_key_case", "case_id"),)
 
     key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     case_id: UUID = Field(primary_key=True)
     role: str = Field(primary_key=True)
+    named: bytes = Field(sa_column=Column(LargeBinary, primary_key=True, server_default=text("''")))
     kind: str
     person_id: UUID

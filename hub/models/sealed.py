@@ -71,6 +71,9 @@ class Record(SQLModel, table=True):
     changed: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
     last_changed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    digest: bytes | None = Field(
+        default=None, sa_column=Column(LargeBinary), description="of the request, by which its repetition is known"
+    )
 
 
 for _name in (*CLEAR_COLUMNS, *MASKED_COLUMNS):

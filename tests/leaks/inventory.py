@@ -37,7 +37,7 @@ JOBS = {
     "main: services.directory.follow(DIRECTORY_SECONDS)": "starts the same",
     "intake: self._run()": "seals reports and writes them; opens nothing (canaries: test_at_rest)",
     "intake: _run for ever": "the loop of the same",
-    "intake: self._write_batch(batch)": "writes one batch of them, and is left behind when the database hangs",
+    "writer: self._run()": "writes queued records, sealed; looks up keyed hashes and wrapped case keys",
     "intake: self._drain_for_ever()": "files spooled reports, sealed on disk (canaries: test_at_rest)",
     "intake: _drain_for_ever for ever": "the loop of the same",
     "cli: work for ever": "`hub worker`: the same drain; deletes expired assertions and orphaned sealed chunks",

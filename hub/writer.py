@@ -1,0 +1,231 @@
+"""The writer: one a process; every new record goes through it, in groups.
+
+Whatever is queued when it is free becomes one transaction: locks, look-up, one statement for all rows, commit. These
+cost nearly the same for thirty records as for one. Nothing waits for a timer: a record that comes alone is a group of
+one. What is answered is on disk; what is refused for a reason of its own refuses nobody else.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from hub.cases import new_target, target_of
+from hub.db import Connection, Row
+from hub.errors import Conflict, Unavailable
+from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, pair_lock
+from hub.policies.services import Services
+
+GROUP = 32
+
+LOCK = """
+SELECT ARRAY(SELECT pg_try_advisory_xact_lock(k) FROM unnest($1::bigint[]) k),
+       ARRAY(SELECT pg_advisory_xact_lock(k)::text FROM unnest($2::bigint[]) k)
+"""
+"""Copies of a request exclude each other at once; records on one pair wait for each other, in one order everywhere."""
+
+FIND = """
+SELECT r.case_id AS filed, r.digest, p.persons, p.household, c.*
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
+  WITH ORDINALITY AS q (record, known, names, victims, respondents, victim_ids, respondent_ids, own, duty, place)
+LEFT JOIN record r ON r.id = q.record AND r.version = 1
+CROSS JOIN LATERAL (
+  SELECT array_agg(CASE k.kind WHEN 'id' THEN k.key ELSE k.named END || uuid_send(k.person_id)) AS persons,
+         (array_agg(h.household_id) FILTER (WHERE k.role <> 'reporter' AND h.household_id IS NOT NULL))[1] AS household
+  FROM party_key k LEFT JOIN cases h ON h.id = k.case_id
+  WHERE k.key = ANY(q.known::bytea[]) AND (k.kind = 'id' OR k.named = ANY(q.names::bytea[]))) p
+LEFT JOIN LATERAL (
+  SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM (
+    SELECT * FROM cases WHERE id = ANY(ARRAY(
+      SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
+      WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
+        AND (v.kind = 'id' OR v.named = ANY(q.names::bytea[]))
+        AND r.key = ANY(q.respondents::bytea[]) AND r.role = 'respondent'
+        AND (r.kind = 'id' OR r.named = ANY(q.names::bytea[]))))
+    OFFSET 0) cases
+  WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && q.own::bytea[]
+    AND (victim_ids = '{}' OR q.victim_ids = '{}' OR victim_ids && q.victim_ids::bytea[])
+    AND (respondent_ids = '{}' OR q.respondent_ids = '{}' OR respondent_ids && q.respondent_ids::bytea[])
+    AND (q.duty IS NULL OR involved @> ARRAY[q.duty])
+  ORDER BY opened_at LIMIT 1) c ON TRUE
+ORDER BY q.place
+"""
+"""For each record of a group: where it was filed, if it was; who of its parties is known; and the open case with the
+same victim and respondent, never one in conflict with the caller. Phone with name counts only while no id number
+contradicts it: two people may share a name and a phone."""
+
+
+class Filed(NamedTuple):
+    """Where a record lies. `digest` is that of the request which brought it there; `again` when it did so before."""
+
+    case_id: UUID
+    digest: bytes | None
+    again: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A record on its way: what the look-up needs, and what adds its rows once its case is known."""
+
+    filing: Filing
+    rows: Callable[[Rows, Target], None]
+    """Raises `HubError` when the record must not be written."""
+    own: tuple[bytes, ...] = ()
+    """Keys of the caller's person: no case of his own is found."""
+    duty: UUID | None = None
+    """A report joins only a case on which the unit on duty for its place works: else it would not learn of it."""
+    target: Target | None = None
+    """The case it goes to, where that is known already."""
+    apart: bool = False
+    """It gets a case of its own, whatever is there."""
+    pair: int | None = field(init=False)
+    done: "asyncio.Future[Filed]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pair, self.done = pair_lock(self.filing.parties), asyncio.get_running_loop().create_future()
+
+    @property
+    def id(self) -> UUID:
+        return self.filing.record_id
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def sought(self) -> tuple[Any, ...]:
+        """The arguments of `FIND`."""
+        parties = self.filing.parties
+        victims, respondents = ([], []) if self.target or self.apart else (_matching(parties, r) for r in PAIR)
+        names = [p.keys[NAMED] for p in parties if NAMED in p.keys]
+        ids = (ids_of(parties, role) for role in PAIR)
+        known = (k for party in parties for k in _matching([party], party.role))
+        return (self.id, *map(_array, (known, names, victims, respondents, *ids, self.own)), self.duty)
+
+
+PAIR = ("victim", "respondent")
+
+
+def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:
+    """The keys under which what makes two records one case stands: id number, and phone that comes with a name."""
+    found = [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
+    return found + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
+
+
+def _array(keys: Iterable[bytes]) -> str:
+    """An array in PostgreSQL's own notation: arrays of different lengths do not come as one array."""
+    return "{" + ",".join([f'"\\\\x{key.hex()}"' for key in keys]) + "}"
+
+
+class Writer:
+    """The queue of one process, and the task that is there while anything is queued."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._queue: dict[UUID, Submission] = {}
+        self._writing: dict[UUID, Submission] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def file(self, submission: Submission) -> "asyncio.Future[Filed]":
+        """Queue a record; the future tells where it went once that is on disk. Cancelled, it is not begun any more.
+
+        Raises `Conflict` (409), here or by the future, while a copy is in progress.
+        """
+        if submission.id in self._queue or submission.id in self._writing:
+            raise Conflict
+        self._queue[submission.id] = submission
+        submission.done.add_done_callback(lambda _: self._forget(submission))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="writer")
+        return submission.done
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _forget(self, submission: Submission) -> None:
+        if self._queue.get(submission.id) is submission:
+            del self._queue[submission.id]
+
+    async def _run(self) -> None:
+        while self._queue:
+            await self._assemble()
+            self._writing = self._next()
+            await self._settle(list(self._writing.values()))
+            self._writing = {}
+
+    async def _assemble(self) -> None:
+        """Let whatever is ready to run come first, as long as that brings records (see `hub/audit/committer.py`)."""
+        seen = 0
+        while seen < len(self._queue) < GROUP:
+            seen = len(self._queue)
+            await asyncio.sleep(0)
+
+    def _next(self) -> dict[UUID, Submission]:
+        """The next group. The second record on a pair must find the case of the first, so it waits for its turn."""
+        group: dict[UUID, Submission] = {}
+        pairs: set[int] = set()
+        for record, submission in self._queue.items():
+            if submission.pair not in pairs:
+                group[record] = submission
+                pairs |= {submission.pair} if submission.pair is not None else set()
+            if len(group) == GROUP:
+                break
+        for record in group:
+            del self._queue[record]
+        return group
+
+    async def _settle(self, group: list[Submission]) -> None:
+        """Write a group; each alone when one spoils it for all, but not when the database is lost."""
+        group = [submission for submission in group if not submission.done.done()]
+        try:
+            if group:
+                await self._write(group)
+        except Exception as error:
+            if len(group) == 1 or isinstance(error, Unavailable):
+                for submission in group:
+                    submission.fail(copy(error))
+            else:
+                for submission in group:
+                    await self._settle([submission])
+
+    async def _write(self, group: list[Submission]) -> None:
+        filed = []
+        async with self.services.database.transaction() as connection:
+            group, rows = await self._lock(connection, group), Rows()
+            found = await connection.fetch(FIND, *map(list, zip(*(s.sought() for s in group), strict=True)))
+            for submission, row in zip(group, found, strict=True):
+                try:
+                    filed.append((submission, self._add(rows, submission, row)))
+                except Exception as error:  # its own: the others are written
+                    submission.fail(error)
+            await rows.write(connection)
+        for submission, where in filed:
+            if not submission.done.done():
+                submission.done.set_result(where)
+
+    async def _lock(self, connection: Connection, group: list[Submission]) -> list[Submission]:
+        copies = [int.from_bytes(s.id.bytes[:8], "big", signed=True) for s in group]
+        alone, _ = await connection.fetchrow(LOCK, copies, sorted(s.pair for s in group if s.pair is not None))
+        for submission, got in zip(group, alone, strict=True):
+            if not got:
+                submission.fail(Conflict())
+        return [submission for submission, got in zip(group, alone, strict=True) if got]
+
+    def _add(self, rows: Rows, submission: Submission, row: Row) -> Filed:
+        """Where a record goes, and its rows; none if it was filed before."""
+        if row["filed"] is not None:
+            return Filed(row["filed"], row["digest"], again=True)
+        vault, filing, target, own = self.services.vault, submission.filing, submission.target, Rows()
+        persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
+        if target is not None:
+            target.persons = persons
+        elif row["case_id"] is not None:
+            target = target_of(vault, row, persons)
+        else:
+            target = new_target(vault, filing.at, row["household"], persons)
+        submission.rows(own, target)
+        rows.add(own)
+        return Filed(target.id, filing.digest)

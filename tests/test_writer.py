@@ -1,0 +1,183 @@
+"""Groups of records: each is as good as if it were written alone, and none waits for, spoils or doubles another."""
+
+import asyncio
+import uuid
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+
+from hub import clock, exchange
+from hub.cases import target_of
+from hub.embedded import Embedded
+from hub.errors import Conflict, Invalid, Unavailable
+from hub.filing import Filing, Rows, Target, recognise
+from hub.models.catalogue import KINDS
+from hub.models.sealed import plain
+from hub.policies.gate import Gate
+from hub.policies.subject import Purpose, Subject
+from hub.writer import GROUP, Filed, Submission, Writer
+from tests import outages
+from tests.world import HOME, World, call, pair
+
+TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1"
+
+
+def submission(world: World, parties: dict[str, str] | None = None, **more: Any) -> Submission:
+    """A police call, as `exchange.submit` hands it to the writer."""
+    services = world.services
+    unit = services.directory.codes[f"{HOME}-police"]
+    values = plain(KINDS["police_call"].model_validate(call(parties, region=HOME)))
+    parties_ = recognise(services.vault, values, "police_call")
+    filing = Filing("police_call", values, parties_, clock.now(), unit.id, record_id=uuid.uuid4(), digest=bytes(32))
+    gate = Gate(services, Subject("police", "caseworker", unit.id, unit.code), Purpose.case_handling)
+    return Submission(filing, partial(exchange._rows, gate, filing), **more)
+
+
+async def outcome(writer: Writer, *many: Submission) -> list[Any]:
+    return await asyncio.wait_for(asyncio.gather(*map(writer.file, many), return_exceptions=True), 20)
+
+
+async def kept(world: World, many: list[Submission] | tuple[Submission, ...]) -> dict[uuid.UUID, int]:
+    """Which of them are on disk, and in which transaction each was written."""
+    sql = "SELECT id, xmin::text::bigint AS written FROM record WHERE id = ANY($1)"
+    return {r["id"]: r["written"] for r in await world.services.database.fetch(sql, [s.id for s in many])}
+
+
+async def test_what_is_queued_is_one_transaction(world: World) -> None:
+    """As many as a group takes are committed together; one that comes alone is committed alone (the control)."""
+    many, writer = [submission(world) for _ in range(GROUP + 5)], Writer(world.services)
+    filed = await outcome(writer, *many)
+    assert len({where.case_id for where in filed}) == len(many)
+    written = await kept(world, many)
+    assert len(written) == len(many) and len(set(written.values())) == 2
+    few = [submission(world) for _ in range(3)]
+    for one in few:
+        await outcome(writer, one)
+    assert len(set((await kept(world, few)).values())) == 3
+
+
+def spoilt(one: Submission, how: str) -> Submission:
+    """The same record, which must not, cannot or may not be written."""
+    whole = one.rows
+
+    def rows(rows: Rows, target: Target) -> None:
+        whole(rows, target)
+        if how == "refused":
+            raise Invalid
+        if how == "fault of ours":
+            raise RuntimeError
+        rows.insert("cases", rows.tables["cases", False][0] | {"id": uuid.uuid4()})  # the number is taken by then
+
+    one.rows = rows
+    return one
+
+
+@pytest.mark.parametrize("how", ["refused", "fault of ours", "refused by the database"])
+async def test_one_spoils_it_for_no_other(world: World, how: str) -> None:
+    good, bad = [submission(world) for _ in range(6)], spoilt(submission(world), how)
+    many = [*good[:3], bad, *good[3:]]
+    found = await outcome(Writer(world.services), *many)
+    assert isinstance(found[3], Exception) and not isinstance(found[3], Unavailable)
+    assert all(isinstance(where, Filed) for i, where in enumerate(found) if i != 3)
+    assert (await kept(world, many)).keys() == {one.id for one in good}
+
+
+async def test_the_second_on_a_pair_finds_the_case_of_the_first(world: World) -> None:
+    """They do not share a group: what the first opens is there when the second looks."""
+    pairs = [pair() for _ in range(4)]
+    many = [submission(world, parties) for parties in pairs * 3]
+    filed = await outcome(Writer(world.services), *many)
+    assert [where.case_id for where in filed] == [where.case_id for where in filed[:4]] * 3
+    assert len({where.case_id for where in filed}) == 4
+    assert len(set((await kept(world, many)).values())) == 3
+
+
+async def test_two_processes_in_opposite_order(world: World) -> None:
+    """Two writers share nothing but the database: one case a pair, and neither waits for the other for ever."""
+    for _ in range(5):
+        pairs = [pair() for _ in range(12)]
+        one = [submission(world, parties) for parties in pairs]
+        two = [submission(world, parties) for parties in reversed(pairs)]
+        there, back = await asyncio.gather(outcome(Writer(world.services), *one), outcome(Writer(world.services), *two))
+        assert [f.case_id for f in there] == [f.case_id for f in reversed(back)]
+        assert len({f.case_id for f in there}) == len(pairs)
+
+
+async def test_cases_that_are_there_in_opposite_order(world: World) -> None:
+    """Groups that change the same cases lock them in one order, whatever the order of the records."""
+    opened = await outcome(Writer(world.services), *(submission(world) for _ in range(10)))
+    rows = [await world.services.database.fetchrow(TARGET, where.case_id) for where in opened]
+
+    def more(order: list[Any]) -> list[Submission]:
+        return [submission(world, target=target_of(world.services.vault, row)) for row in order]
+
+    for _ in range(5):
+        both = more(rows), more(rows[::-1])
+        found = await asyncio.gather(*(outcome(Writer(world.services), *many) for many in both))
+        assert [[f.case_id for f in many] for many in found] == [[r["case_id"] for r in o] for o in (rows, rows[::-1])]
+
+
+async def test_copies(world: World) -> None:
+    """In this process or another: in progress, or answered as the first was; on disk once."""
+    one, writer = submission(world), Writer(world.services)
+    first = writer.file(one)
+    with pytest.raises(Conflict):
+        writer.file(one)
+    copy = submission(world)
+    copy.filing.record_id = one.id
+    (other,) = await outcome(Writer(world.services), copy)
+    filed = await first
+    assert isinstance(other, Conflict) or other == filed._replace(again=other.again)
+    again = submission(world)
+    again.filing.record_id = one.id
+    assert await writer.file(again) == filed._replace(again=True)
+    assert len(await kept(world, [one])) == 1
+
+
+async def test_who_goes_away_takes_nobody_along(world: World) -> None:
+    """Cancelled before its turn, a record is not begun; cancelled in the middle, it is written like the others."""
+    many, writer = [submission(world) for _ in range(4)], Writer(world.services)
+    waiting = [writer.file(one) for one in many]
+    waiting[1].cancel()
+    assert len(await asyncio.gather(waiting[0], *waiting[2:])) == 3
+    assert (await kept(world, many)).keys() == {many[0].id, many[2].id, many[3].id}
+    begun = [submission(world) for _ in range(3)]
+    waiting = [writer.file(one) for one in begun]
+    while not writer._writing:
+        await asyncio.sleep(0)
+    waiting[1].cancel()
+    await asyncio.gather(waiting[0], waiting[2])
+    assert len(await kept(world, begun)) == 3
+
+
+async def test_a_lost_database_is_said_to_each(world: World, embedded: Embedded) -> None:
+    """503 for all in flight, each an error of its own; sent again when it is back, each has one effect."""
+    many, writer = [submission(world) for _ in range(5)], Writer(world.services)
+    async with outages.down(embedded):
+        found = await outcome(writer, *many)
+    assert all(isinstance(error, Unavailable) for error in found) and len({id(error) for error in found}) == 5
+    assert not await kept(world, many)
+    again = [submission(world) for _ in many]
+    for one, two in zip(many, again, strict=True):
+        two.filing.record_id = one.id
+    assert not any(where.again for where in await outcome(writer, *again))
+    assert len(await kept(world, many)) == 5
+
+
+async def test_a_table_that_grows_meanwhile(world: World, embedded: Embedded) -> None:
+    """A migration that adds a column costs at most one answer a connection: what a connection knew is thrown away."""
+    owner, writer = await asyncpg.connect(embedded.owner_url), Writer(world.services)
+    await outcome(writer, submission(world))
+    try:
+        for change in ("ADD COLUMN later bytea", "DROP COLUMN later"):
+            await owner.execute(f"ALTER TABLE record {change}")
+            found = [
+                (await outcome(writer, submission(world)))[0] for _ in range(world.services.settings.pool_size + 1)
+            ]
+            assert all(isinstance(one, Filed | Unavailable) for one in found) and isinstance(found[-1], Filed)
+            assert isinstance(found[0], Unavailable), "the control: the connection did know the table as it was"
+    finally:
+        await owner.execute("ALTER TABLE record DROP COLUMN IF EXISTS later")
+        await owner.close()
