@@ -123,9 +123,11 @@ class ReviewRoute(CallerRoute):
     async def answer(self, asked: Asked) -> Response:
         try:
             return await super().answer(asked)
-        except Unauthenticated:  # as it was remembered; as it is now it is looked up, and asked again
-            asked.app.state.tokens.sessions.forget(asked.headers.get("authorization", "").partition(" ")[2])
-            return await super().answer(asked)
+        except Unauthenticated:
+            token = asked.headers.get("authorization", "").partition(" ")[2]
+            if not asked.app.state.tokens.sessions.forget(token):
+                raise
+            return await super().answer(asked)  # as it is now, not as it was remembered
 
 
 class GateRoute(CallerRoute):
