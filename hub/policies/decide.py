@@ -160,13 +160,6 @@ class Table:
         self.purpose_any = judge.allows("purpose", *who, "-", "-", "-")
         self.purpose_facts = tuple(f for f in facts.NAMES if judge.allows("purpose", *who, f, "-", "-"))
 
-    @cached_property
-    def telling(self) -> int:
-        """The facts, as bits, that can change a decision about this caller: others need not be known."""
-        opening = {f for f in facts.NAMES if any(self.matrix[f])}
-        named = opening | self.directive.keys() | set(self.purpose_facts)
-        return sum(facts.BIT[f] for f in facts.NAMES if f in named or self.hard & facts.BIT[f])
-
     def _exists(self) -> bool:
         """Known words only, and a reporter's roles only for reporters; whoever else asks passes nowhere."""
         unit_type, role, purpose = self.who

@@ -88,15 +88,9 @@ def raw(name: str, who: Who, *, records: bool = False) -> str:
     return FACTS[name].format(**_PLACES, unit_type=_word(who[0]), role=_word(who[1]))
 
 
-def mask(who: Who, *, records: bool = False, among: int = ~0) -> str:
-    """The facts of a row, all or `among` these, as one integer; what is NULL does not hold.
-
-    Whoever is asked for is a parameter, of which a text must name each, also where it matters to none of them.
-    """
-    held = {n: raw(n, who, records=records) for n in NAMES if BIT[n] & among}
-    unnamed = [place for place in _PLACES.values() if not any(place in fact for fact in held.values())]
-    idle = [f"CASE WHEN {' AND '.join(f'{place} IS NULL' for place in unnamed)} THEN 0 ELSE 0 END"] if unnamed else []
-    return " | ".join([f"CASE WHEN {fact} THEN {BIT[name]} ELSE 0 END" for name, fact in held.items()] + idle)
+def mask(who: Who, *, records: bool = False) -> str:
+    """All facts of a row as one integer; what is NULL does not hold."""
+    return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
 
 
 def true_in(bits: int) -> tuple[str, ...]:

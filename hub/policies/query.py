@@ -60,7 +60,7 @@ def statement(table: Table, query: Query) -> str:
             join = query.join
             columns += [RECORD_COLUMNS, *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
-        held = facts.mask(table.who, records=query.records, among=table.telling)
+        held = facts.mask(table.who, records=query.records)
         text = known[query.name] = (
             f"SELECT {', '.join(columns)} FROM {query.source} {join}"
             f" CROSS JOIN LATERAL (SELECT {held} AS facts OFFSET 0) f"

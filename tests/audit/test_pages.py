@@ -60,7 +60,7 @@ async def test_a_mixed_page_is_logged_whole(world: World, monkeypatch: pytest.Mo
     await mixed_cases(world, 120)
     shown, groups = await page_of(world, 1000)
     named = [line.split(":")[1] for group in groups for line in group["rows"]]
-    assert len(shown) > 90 and len({tuple(group["facts"]) for group in groups}) >= 6
+    assert len(shown) > 90 and len({tuple(group["facts"]) for group in groups}) >= 8
     assert sorted(named) == sorted(shown) and len(set(named)) == len(named)
     monkeypatch.setattr(gate, "entries_of", lambda seen: [seen])
     police = await world.agency("police", person="supervisor")

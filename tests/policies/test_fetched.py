@@ -63,7 +63,7 @@ async def strange(connection: Connection, subjects: list[Subject]) -> tuple[int,
                 bits, got = row["facts"], sealed(row)
                 needed, most = table.decide(bits).granted, may_come(table, bits) if bits else set()
                 came += len(got)
-                if bits != known[row["id"]] & table.telling or not needed <= got <= most:
+                if bits != known[row["id"]] or not needed <= got <= most:
                     found.append((table.who, facts.true_in(bits), needed - got, got - most))
     return came, found
 
