@@ -4,7 +4,6 @@ Case, parties, record, outbox row and log entry of a filing are rows of one stat
 takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,12 +90,12 @@ def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
 
 
-def pair_lock(parties: list[PartyKeys]) -> int | None:
-    """The lock under which records on one victim and respondent wait for each other, if they name both."""
-    pair = matching(parties, "victim")[:1] + matching(parties, "respondent")[:1]
-    if len(pair) < 2:
-        return None
-    return int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
+def pair_locks(parties: list[PartyKeys]) -> frozenset[int]:
+    """The locks under which records on one victim and respondent wait for each other, if they name both: one a key
+    of the victim, since two records may share any of them."""
+    if not matching(parties, "respondent"):
+        return frozenset()
+    return frozenset(int.from_bytes(key[:8], "big", signed=True) for key in matching(parties, "victim"))
 
 
 def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.cases import new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, pair_lock
+from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, pair_locks
 from hub.policies.services import Services
 
 GROUP = 32
@@ -80,11 +80,11 @@ class Submission:
     """The case it goes to, where that is known already."""
     apart: bool = False
     """It gets a case of its own, whatever is there."""
-    pair: int | None = field(init=False)
+    pair: frozenset[int] = field(init=False)
     done: "asyncio.Future[Filed]" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pair, self.done = pair_lock(self.filing.parties), asyncio.get_running_loop().create_future()
+        self.pair, self.done = pair_locks(self.filing.parties), asyncio.get_running_loop().create_future()
 
     @property
     def id(self) -> UUID:
@@ -168,9 +168,9 @@ class Writer:
         group: dict[UUID, Submission] = {}
         pairs: set[int] = set()
         for record, submission in self._queue.items():
-            if submission.pair not in pairs:
+            if pairs.isdisjoint(submission.pair):
                 group[record] = submission
-                pairs |= {submission.pair} if submission.pair is not None else set()
+            pairs |= submission.pair
             if len(group) == GROUP:
                 break
         for record in group:
@@ -208,7 +208,7 @@ class Writer:
 
     async def _lock(self, connection: Connection, group: list[Submission]) -> list[Submission]:
         copies = [int.from_bytes(s.id.bytes[:8], "big", signed=True) for s in group]
-        alone, _ = await connection.fetchrow(LOCK, copies, sorted(s.pair for s in group if s.pair is not None))
+        alone, _ = await connection.fetchrow(LOCK, copies, sorted(lock for s in group for lock in s.pair))
         for submission, got in zip(group, alone, strict=True):
             if not got:
                 submission.fail(Conflict())

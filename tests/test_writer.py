@@ -94,6 +94,19 @@ async def test_the_second_on_a_pair_finds_the_case_of_the_first(world: World) ->
     assert len(set((await kept(world, many)).values())) == 3
 
 
+async def test_a_pair_has_one_case_however_it_is_named(world: World) -> None:
+    """Records that come together and name the pair by id number, by phone and name, or by both: one case."""
+    for _ in range(3):
+        parties = pair()
+        by_id = {k: v for k, v in parties.items() if not k.endswith("_phone")}
+        by_phone = {k: v for k, v in parties.items() if k.endswith(("_phone", "_name"))}
+        many = [submission(world, named) for named in (parties, by_phone, by_id)]
+        two = await asyncio.gather(outcome(Writer(world.services), *many[:2]), outcome(Writer(world.services), many[2]))
+        assert len({where.case_id for found in two for where in found}) == 1
+    apart = await outcome(Writer(world.services), submission(world, by_phone), submission(world, pair()))
+    assert len({where.case_id for where in apart}) == 2, "control"
+
+
 async def test_two_processes_in_opposite_order(world: World) -> None:
     """Two writers share nothing but the database: one case a pair, and neither waits for the other for ever."""
     for _ in range(5):
