@@ -28,8 +28,10 @@ SELECT ARRAY(SELECT pg_try_advisory_xact_lock(k) FROM unnest($1::bigint[]) k),
 
 FIND = """
 SELECT r.case_id AS filed, r.digest, p.persons, p.household, c.*
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
-  WITH ORDINALITY AS q (record, known, names, victims, respondents, victim_ids, respondent_ids, own, duty, place)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::uuid[]) WITH ORDINALITY
+  AS q (record, known, names, victims, respondents, victim_named, respondent_named, victim_ids, respondent_ids, own,
+        duty, place)
 LEFT JOIN record r ON r.id = q.record AND r.version = 1
 CROSS JOIN LATERAL (
   SELECT array_agg(CASE k.kind WHEN 'id' THEN k.key ELSE k.named END || uuid_send(k.person_id)) AS persons,
@@ -41,9 +43,9 @@ LEFT JOIN LATERAL (
     SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
       WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
-        AND (v.kind = 'id' OR v.named = ANY(q.names::bytea[]))
+        AND (v.kind = 'id' OR v.named = ANY(q.victim_named::bytea[]))
         AND r.key = ANY(q.respondents::bytea[]) AND r.role = 'respondent'
-        AND (r.kind = 'id' OR r.named = ANY(q.names::bytea[]))))
+        AND (r.kind = 'id' OR r.named = ANY(q.respondent_named::bytea[]))))
     OFFSET 0) cases
   WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && q.own::bytea[]
     AND (victim_ids = '{}' OR q.victim_ids = '{}' OR victim_ids && q.victim_ids::bytea[])
@@ -54,7 +56,7 @@ ORDER BY q.place
 """
 """For each record of a group: where it was filed, if it was; who of its parties is known; and the open case with the
 same victim and respondent, never one in conflict with the caller. Phone with name counts only while no id number
-contradicts it: two people may share a name and a phone."""
+contradicts it: two people may share a name and a phone. And only the name of that role: one phone may be both's."""
 
 
 class Filed(NamedTuple):
@@ -98,10 +100,11 @@ class Submission:
         """The arguments of `FIND`."""
         parties = self.filing.parties
         victims, respondents = ([], []) if self.target or self.apart else (_matching(parties, r) for r in PAIR)
+        by_role = ([p.keys[NAMED] for p in parties if p.role == role and NAMED in p.keys] for role in PAIR)
         names = [p.keys[NAMED] for p in parties if NAMED in p.keys]
         ids = (ids_of(parties, role) for role in PAIR)
         known = (k for party in parties for k in _matching([party], party.role))
-        return (self.id, *map(_array, (known, names, victims, respondents, *ids, self.own)), self.duty)
+        return (self.id, *map(_array, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
 
 
 PAIR = ("victim", "respondent")
