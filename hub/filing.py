@@ -171,6 +171,10 @@ def _insert(table: str, known: bool, names: tuple[str, ...], place: int) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
 
 
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: tuple(row.values()))
+
+
 class Rows:
     """What filings write: new rows by table, and what they change of rows that are there."""
 
@@ -194,11 +198,12 @@ class Rows:
 
     async def write(self, connection: Connection) -> None:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
-        than one row locks them in that order."""
-        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(self.tables.items(), 1)]
+        than one row locks them in that order. Rows that may be known come in order too: who adds the same waits."""
+        tables = {where: _in_order(rows) if where[1] else rows for where, rows in sorted(self.tables.items())}
+        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(tables.items(), 1)]
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
-            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *self.tables.values())
+            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *tables.values())
         for sql, many in self.changes.items():
             await connection.executemany(sql, sorted(many, key=itemgetter(0)))
 

@@ -1,6 +1,7 @@
 """Groups of records: each is as good as if it were written alone, and none waits for, spoils or doubles another."""
 
 import asyncio
+import os
 import uuid
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from hub import clock, exchange
+from hub import clock, exchange, filing
 from hub.cases import target_of
 from hub.embedded import Embedded
 from hub.errors import Conflict, Invalid, Unavailable
@@ -130,6 +131,30 @@ async def test_cases_that_are_there_in_opposite_order(world: World) -> None:
         both = more(rows), more(rows[::-1])
         found = await asyncio.gather(*(outcome(Writer(world.services), *many) for many in both))
         assert [[f.case_id for f in many] for many in found] == [[r["case_id"] for r in o] for o in (rows, rows[::-1])]
+
+
+async def both_add(world: World, case: uuid.UUID) -> list[Any]:
+    """Two transactions that add the same keys to a case in opposite order."""
+    keys = [os.urandom(16) for _ in range(400)]
+
+    async def write(order: list[bytes]) -> None:
+        rows, known = Rows(), {"role": "child", "named": b"", "kind": "id", "person_id": case}
+        for key in order:
+            rows.insert("party_key", {"key": key, "case_id": case} | known, known=True)
+        async with world.services.database.transaction() as connection:
+            await rows.write(connection)
+
+    return await asyncio.gather(write(keys), write(keys[::-1]), return_exceptions=True)
+
+
+async def test_who_adds_the_same_in_opposite_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that another adds too are waited for in one order; as they come (the control) it ends in a deadlock."""
+    (opened,) = await outcome(Writer(world.services), submission(world))
+    for _ in range(20):
+        assert await both_add(world, opened.case_id) == [None, None]
+    monkeypatch.setattr(filing, "_in_order", list)
+    while await both_add(world, opened.case_id) == [None, None]:
+        pass
 
 
 async def test_copies(world: World) -> None:
