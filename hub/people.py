@@ -192,9 +192,9 @@ class Sessions:
                 self._known[token] = subject, clock.ticks() + REMEMBERED
         return subject
 
-    def forget(self, token: str) -> bool:
-        """Look it up at its next use; was it remembered at all?"""
-        return self._known.pop(token, None) is not None
+    def forget(self, token: str) -> None:
+        """Look it up at its next use."""
+        self._known.pop(token, None)
 
 
 async def logout(services: Services, token: str) -> None:
