@@ -20,18 +20,22 @@ from hub.policies.gate import Gate
 from hub.policies.subject import Purpose, Subject
 from hub.writer import GROUP, Filed, Submission, Writer
 from tests import outages
-from tests.world import HOME, World, call, pair
+from tests.world import HOME, World, call, instant, pair
 
 TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1"
 
 
 def submission(world: World, parties: dict[str, str] | None = None, **more: Any) -> Submission:
     """A police call, as `exchange.submit` hands it to the writer."""
+    return filed_by_police(world, "police_call", call(parties, region=HOME), **more)
+
+
+def filed_by_police(world: World, kind: str, body: dict[str, Any], **more: Any) -> Submission:
     services = world.services
     unit = services.directory.codes[f"{HOME}-police"]
-    values = plain(KINDS["police_call"].model_validate(call(parties, region=HOME)))
-    parties_ = recognise(services.vault, values, "police_call")
-    filing = Filing("police_call", values, parties_, clock.now(), unit.id, record_id=uuid.uuid4(), digest=bytes(32))
+    values = plain(KINDS[kind].model_validate(body))
+    parties = recognise(services.vault, values, kind)
+    filing = Filing(kind, values, parties, clock.now(), unit.id, record_id=uuid.uuid4(), digest=bytes(32))
     gate = Gate(services, Subject("police", "caseworker", unit.id, unit.code), Purpose.case_handling)
     return Submission(filing, partial(exchange._rows, gate, filing), **more)
 
@@ -155,6 +159,19 @@ async def test_who_adds_the_same_in_opposite_order(world: World, monkeypatch: py
     monkeypatch.setattr(filing, "_in_order", list)
     while await both_add(world, opened.case_id) == [None, None]:
         pass
+
+
+async def test_what_comes_with_the_closing_does_not_undo_it(world: World) -> None:
+    """A record that joins a case in the group that closes it leaves it closed, in its stage too."""
+    parties, stage = pair(), "SELECT status, stage FROM cases WHERE id = $1"
+    (opened,) = await outcome(Writer(world.services), submission(world, parties))
+    target = target_of(world.services.vault, await world.services.database.fetchrow(TARGET, opened.case_id))
+    row = await world.services.database.fetchrow(stage, opened.case_id)
+    assert tuple(row) == ("open", "received"), "control: what the record sets otherwise"
+    closing = {"held_at": instant(), "subject": "结案", "close_case": True}
+    many = [filed_by_police(world, "coordination", closing, target=target), submission(world, parties)]
+    assert {where.case_id for where in await outcome(Writer(world.services), *many)} == {opened.case_id}
+    assert tuple(await world.services.database.fetchrow(stage, opened.case_id)) == ("closed", "closed")
 
 
 async def test_copies(world: World) -> None:
