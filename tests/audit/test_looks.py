@@ -1,5 +1,6 @@
 """A security officer's look at one case is in the log under that case (T12), and names no case it did not find."""
 
+import asyncio
 import uuid
 
 import pytest
@@ -86,3 +87,13 @@ async def test_who_has_left_makes_no_entry(world: World, role: str) -> None:
     await people.logout(world.services, caller.headers["Authorization"].partition(" ")[2])
     assert await statuses() == [401] * len(asked)
     assert await entries() == before + len(asked)
+
+
+async def test_a_role_taken_by_hand_is_gone_within_five_seconds(world: World) -> None:
+    """SQL by hand that raises no revision: what is remembered is no older than five seconds."""
+    officer = await enrol.person(world, f"{HOME}-police", "auditor")
+    caller = await officer.enters("audit")
+    assert await reviews(caller) == 200, "control"
+    await world.services.database.execute("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
+    await asyncio.sleep(5)
+    assert await reviews(caller) == 403
