@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.cases import new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, pair_locks
+from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
 from hub.policies.services import Services
 
 GROUP = 32
@@ -83,10 +83,13 @@ class Submission:
     apart: bool = False
     """It gets a case of its own, whatever is there."""
     pair: frozenset[int] = field(init=False)
+    people: frozenset[bytes] = field(init=False)
     done: "asyncio.Future[Filed]" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pair, self.done = pair_locks(self.filing.parties), asyncio.get_running_loop().create_future()
+        parties = self.filing.parties
+        self.pair, self.done = pair_locks(parties), asyncio.get_running_loop().create_future()
+        self.people = frozenset(k for p in parties if p.role != "reporter" for k in matching([p], p.role))
 
     @property
     def id(self) -> UUID:
@@ -167,13 +170,14 @@ class Writer:
             await asyncio.sleep(0)
 
     def _next(self) -> dict[UUID, Submission]:
-        """The next group. The second record on a pair must find the case of the first, so it waits for its turn."""
+        """The next group. The second record on a person must find what the first brought (the case of the pair, else
+        the household), so it waits for its turn. Reporters do not count: one reports about many."""
         group: dict[UUID, Submission] = {}
-        pairs: set[int] = set()
+        people: set[bytes] = set()
         for record, submission in self._queue.items():
-            if pairs.isdisjoint(submission.pair):
+            if people.isdisjoint(submission.people):
                 group[record] = submission
-            pairs |= submission.pair
+            people |= submission.people
             if len(group) == GROUP:
                 break
         for record in group:

@@ -112,6 +112,22 @@ async def test_a_pair_has_one_case_however_it_is_named(world: World) -> None:
     assert len({where.case_id for where in apart}) == 2, "control"
 
 
+async def test_cases_that_come_together_and_share_a_person_share_a_household(world: World) -> None:
+    """As they do when one comes after the other; others (the control) do not."""
+    one, two = pair(), pair()
+    his = {k: v for k, v in one.items() if k.startswith("respondent")}
+    many = [submission(world, parties) for parties in (one, two | his, pair())]
+    filed = await outcome(Writer(world.services), *many)
+    sql = "SELECT id, household_id FROM cases WHERE id = ANY($1)"
+    rows = await world.services.database.fetch(sql, [where.case_id for where in filed])
+    found = {row["id"]: row["household_id"] for row in rows}
+    first, second, other = (found[where.case_id] for where in filed)
+    assert len(found) == 3 and first == second != other
+    keys = [k for party in many[0].filing.parties if party.role == "respondent" for k in party.keys.values()]
+    sql = "SELECT DISTINCT person_id FROM party_key WHERE key = ANY($1) AND kind = 'id'"
+    assert len(await world.services.database.fetch(sql, keys)) == 1
+
+
 async def test_two_processes_in_opposite_order(world: World) -> None:
     """Two writers share nothing but the database: one case a pair, and neither waits for the other for ever."""
     for _ in range(5):
