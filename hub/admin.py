@@ -281,9 +281,9 @@ async def disable(services: Services, noun: str, name: str) -> None:
 
 
 async def rotate_keys(services: Services) -> int:
-    """Re-wrap every case key under the newest master key; no field is touched."""
+    """Re-wrap every case key under the newest master key, in order of id as the writer does; no field is touched."""
     rows = await services.database.fetch(
-        "SELECT id, key_wrapped, key_id FROM cases WHERE key_id <> $1", services.vault.key_id
+        "SELECT id, key_wrapped, key_id FROM cases WHERE key_id <> $1 ORDER BY id", services.vault.key_id
     )
     wrapped = [(row["id"], *services.vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])) for row in rows]
     async with services.database.transaction() as connection:

@@ -18,7 +18,7 @@ from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
 from hub.models.fields import INDEX
-from hub.models.sealed import advanced, plain
+from hub.models.sealed import LAST, advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
@@ -160,6 +160,8 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
         new = plain(_partial(model).model_validate_json(orjson.dumps(merged)))
     changed = sorted({INDEX[i.category] for n, i in infos.items() if old.get(n) != new.get(n)})
     version = row["version"] + 1
+    if version > LAST:
+        raise Forbidden("此记录不能再有新的版本。", "This record can have no further version.")
     kept = {n: v for n, v in new.items() if INDEX[infos[n].category] in changed}
     filing = Filing(
         row["kind"],

@@ -4,7 +4,6 @@ Case, parties, record, outbox row and log entry of a filing are rows of one stat
 takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,12 +90,12 @@ def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
 
 
-def pair_lock(parties: list[PartyKeys]) -> int | None:
-    """The lock under which records on one victim and respondent wait for each other, if they name both."""
-    pair = matching(parties, "victim")[:1] + matching(parties, "respondent")[:1]
-    if len(pair) < 2:
-        return None
-    return int.from_bytes(hashlib.sha256(b"".join(pair)).digest()[:8], "big", signed=True)
+def pair_locks(parties: list[PartyKeys]) -> frozenset[int]:
+    """The locks under which records on one victim and respondent wait for each other, if they name both: one a key
+    of the victim, since two records may share any of them."""
+    if not matching(parties, "respondent"):
+        return frozenset()
+    return frozenset(int.from_bytes(key[:8], "big", signed=True) for key in matching(parties, "victim"))
 
 
 def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
@@ -172,6 +171,10 @@ def _insert(table: str, known: bool, names: tuple[str, ...], place: int) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
 
 
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: tuple(row.values()))
+
+
 class Rows:
     """What filings write: new rows by table, and what they change of rows that are there."""
 
@@ -195,11 +198,12 @@ class Rows:
 
     async def write(self, connection: Connection) -> None:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
-        than one row locks them in that order."""
-        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(self.tables.items(), 1)]
+        than one row locks them in that order. Rows that may be known come in order too: who adds the same waits."""
+        tables = {where: _in_order(rows) if where[1] else rows for where, rows in sorted(self.tables.items())}
+        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(tables.items(), 1)]
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
-            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *self.tables.values())
+            await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *tables.values())
         for sql, many in self.changes.items():
             await connection.executemany(sql, sorted(many, key=itemgetter(0)))
 

@@ -50,7 +50,7 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     """Entries, newest first, for an auditor who logged in here with a second factor: no agency's system can vouch
     for one. The look is logged before the answer leaves."""
     if gate.subject.role != "auditor" or not gate.subject.session:
-        await gate.refuse(Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log."))
+        raise Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log.")
     where, args = _where(gate, filters)
     living, session = still_living(gate.services, gate.subject, len(args) + 1)
     sql = (

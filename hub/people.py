@@ -22,7 +22,7 @@ from hub.policies.subject import Subject
 
 FAILURES_ALLOWED = 5
 LOCKED_FOR = timedelta(minutes=15)
-REMEMBERED = 30.0
+REMEMBERED = 5.0
 """Seconds for which a session is not looked up by itself."""
 _HASHER = PasswordHasher()
 """argon2-cffi's defaults are RFC 9106's low-memory profile of argon2id."""
@@ -176,7 +176,7 @@ async def still_lives(services: Services, subject: Subject) -> None:
 
 class Sessions:
     """A session is looked up at every request, unless the verb `asks` itself, with its own statement, whether it
-    still lives: then it is remembered for half a minute."""
+    still lives: then it is remembered for five seconds."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -192,9 +192,9 @@ class Sessions:
                 self._known[token] = subject, clock.ticks() + REMEMBERED
         return subject
 
-    def forget(self, token: str) -> bool:
-        """Look it up at its next use; was it remembered at all?"""
-        return self._known.pop(token, None) is not None
+    def forget(self, token: str) -> None:
+        """Look it up at its next use."""
+        self._known.pop(token, None)
 
 
 async def logout(services: Services, token: str) -> None:

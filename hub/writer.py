@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.cases import new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, pair_lock
+from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
 from hub.policies.services import Services
 
 GROUP = 32
@@ -28,8 +28,10 @@ SELECT ARRAY(SELECT pg_try_advisory_xact_lock(k) FROM unnest($1::bigint[]) k),
 
 FIND = """
 SELECT r.case_id AS filed, r.digest, p.persons, p.household, c.*
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
-  WITH ORDINALITY AS q (record, known, names, victims, respondents, victim_ids, respondent_ids, own, duty, place)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::uuid[]) WITH ORDINALITY
+  AS q (record, known, names, victims, respondents, victim_named, respondent_named, victim_ids, respondent_ids, own,
+        duty, place)
 LEFT JOIN record r ON r.id = q.record AND r.version = 1
 CROSS JOIN LATERAL (
   SELECT array_agg(CASE k.kind WHEN 'id' THEN k.key ELSE k.named END || uuid_send(k.person_id)) AS persons,
@@ -41,9 +43,9 @@ LEFT JOIN LATERAL (
     SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
       WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
-        AND (v.kind = 'id' OR v.named = ANY(q.names::bytea[]))
+        AND (v.kind = 'id' OR v.named = ANY(q.victim_named::bytea[]))
         AND r.key = ANY(q.respondents::bytea[]) AND r.role = 'respondent'
-        AND (r.kind = 'id' OR r.named = ANY(q.names::bytea[]))))
+        AND (r.kind = 'id' OR r.named = ANY(q.respondent_named::bytea[]))))
     OFFSET 0) cases
   WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && q.own::bytea[]
     AND (victim_ids = '{}' OR q.victim_ids = '{}' OR victim_ids && q.victim_ids::bytea[])
@@ -54,7 +56,7 @@ ORDER BY q.place
 """
 """For each record of a group: where it was filed, if it was; who of its parties is known; and the open case with the
 same victim and respondent, never one in conflict with the caller. Phone with name counts only while no id number
-contradicts it: two people may share a name and a phone."""
+contradicts it: two people may share a name and a phone. And only the name of that role: one phone may be both's."""
 
 
 class Filed(NamedTuple):
@@ -80,11 +82,14 @@ class Submission:
     """The case it goes to, where that is known already."""
     apart: bool = False
     """It gets a case of its own, whatever is there."""
-    pair: int | None = field(init=False)
+    pair: frozenset[int] = field(init=False)
+    people: frozenset[bytes] = field(init=False)
     done: "asyncio.Future[Filed]" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pair, self.done = pair_lock(self.filing.parties), asyncio.get_running_loop().create_future()
+        parties = self.filing.parties
+        self.pair, self.done = pair_locks(parties), asyncio.get_running_loop().create_future()
+        self.people = frozenset(k for p in parties if p.role != "reporter" for k in matching([p], p.role))
 
     @property
     def id(self) -> UUID:
@@ -98,10 +103,11 @@ class Submission:
         """The arguments of `FIND`."""
         parties = self.filing.parties
         victims, respondents = ([], []) if self.target or self.apart else (_matching(parties, r) for r in PAIR)
+        by_role = ([p.keys[NAMED] for p in parties if p.role == role and NAMED in p.keys] for role in PAIR)
         names = [p.keys[NAMED] for p in parties if NAMED in p.keys]
         ids = (ids_of(parties, role) for role in PAIR)
         known = (k for party in parties for k in _matching([party], party.role))
-        return (self.id, *map(_array, (known, names, victims, respondents, *ids, self.own)), self.duty)
+        return (self.id, *map(_array, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
 
 
 PAIR = ("victim", "respondent")
@@ -164,13 +170,14 @@ class Writer:
             await asyncio.sleep(0)
 
     def _next(self) -> dict[UUID, Submission]:
-        """The next group. The second record on a pair must find the case of the first, so it waits for its turn."""
+        """The next group. The second record on a person must find what the first brought (the case of the pair, else
+        the household), so it waits for its turn. Reporters do not count: one reports about many."""
         group: dict[UUID, Submission] = {}
-        pairs: set[int] = set()
+        people: set[bytes] = set()
         for record, submission in self._queue.items():
-            if submission.pair not in pairs:
+            if people.isdisjoint(submission.people):
                 group[record] = submission
-                pairs |= {submission.pair} if submission.pair is not None else set()
+            people |= submission.people
             if len(group) == GROUP:
                 break
         for record in group:
@@ -208,7 +215,7 @@ class Writer:
 
     async def _lock(self, connection: Connection, group: list[Submission]) -> list[Submission]:
         copies = [int.from_bytes(s.id.bytes[:8], "big", signed=True) for s in group]
-        alone, _ = await connection.fetchrow(LOCK, copies, sorted(s.pair for s in group if s.pair is not None))
+        alone, _ = await connection.fetchrow(LOCK, copies, sorted(lock for s in group for lock in s.pair))
         for submission, got in zip(group, alone, strict=True):
             if not got:
                 submission.fail(Conflict())

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.models.sealed import LAST
 from tests import logbook
 from tests.world import AWAY, Caller, World, call, pair
 
@@ -167,3 +168,16 @@ async def test_old_versions_stay_as_they_were_sealed(world: World, form: str) ->
     new = tuple(await world.services.database.fetchrow(sql, uuid.UUID(made["id"]), 2) or ())
     same = [a == b for a, b in zip(old, new, strict=True)]
     assert same == [form != "handling", form != "statements", True, False]
+
+
+async def test_a_record_that_has_all_its_versions_says_so(world: World) -> None:
+    """The last number there is may be used (the control); the one after is refused, and nothing is lost."""
+    police = await world.agency("police")
+    body = {"penalty": "fine", "imposed_on": "2024-01-05", "fine_yuan": 1} | pair()
+    record = (await police.filed("penalty", body))["id"]
+    await world.services.database.execute("UPDATE record SET version = $2 WHERE id = $1", uuid.UUID(record), LAST - 1)
+    await amended(police, record, {"fine_yuan": 2})
+    fields, tag = await seen(police, record)
+    answer = await patch(police, record, {"fine_yuan": 3}, tag)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert await seen(police, record) == (fields, tag) and fields["fine_yuan"] == 2

@@ -136,6 +136,18 @@ async def test_joining(world: World) -> None:
     assert case not in found and len(set(found)) == len(found)
 
 
+async def test_one_phone_in_a_household(world: World) -> None:
+    """He complains of her, by the phone that both use: his complaint is another case than hers, and joins it not."""
+    police, court = await world.agency("police"), await world.agency("court")
+    her, him = someone("female"), someone("male")
+    hers = {"victim_name": her["name"], "respondent_name": him["name"]}
+    his = {"victim_name": him["name"], "respondent_name": her["name"]}
+    phone = {"victim_phone": her["phone"], "respondent_phone": her["phone"]}
+    case = (await police.filed("police_call", call(hers | phone)))["case_id"]
+    assert (await court.filed("case_form", minimal("case_form") | his | phone))["case_id"] != case
+    assert (await court.filed("case_form", minimal("case_form") | hers | phone))["case_id"] == case, "control"
+
+
 async def test_an_id_number_outweighs_name_and_phone(world: World) -> None:
     """Phone with name joins while no id number contradicts it, on either side; else somebody else's case opens up."""
     police, parties = await world.agency("police"), pair()

@@ -1,6 +1,7 @@
 """Groups of records: each is as good as if it were written alone, and none waits for, spoils or doubles another."""
 
 import asyncio
+import os
 import uuid
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from hub import clock, exchange
+from hub import clock, exchange, filing
 from hub.cases import target_of
 from hub.embedded import Embedded
 from hub.errors import Conflict, Invalid, Unavailable
@@ -19,18 +20,22 @@ from hub.policies.gate import Gate
 from hub.policies.subject import Purpose, Subject
 from hub.writer import GROUP, Filed, Submission, Writer
 from tests import outages
-from tests.world import HOME, World, call, pair
+from tests.world import HOME, World, call, instant, pair
 
 TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1"
 
 
 def submission(world: World, parties: dict[str, str] | None = None, **more: Any) -> Submission:
     """A police call, as `exchange.submit` hands it to the writer."""
+    return filed_by_police(world, "police_call", call(parties, region=HOME), **more)
+
+
+def filed_by_police(world: World, kind: str, body: dict[str, Any], **more: Any) -> Submission:
     services = world.services
     unit = services.directory.codes[f"{HOME}-police"]
-    values = plain(KINDS["police_call"].model_validate(call(parties, region=HOME)))
-    parties_ = recognise(services.vault, values, "police_call")
-    filing = Filing("police_call", values, parties_, clock.now(), unit.id, record_id=uuid.uuid4(), digest=bytes(32))
+    values = plain(KINDS[kind].model_validate(body))
+    parties = recognise(services.vault, values, kind)
+    filing = Filing(kind, values, parties, clock.now(), unit.id, record_id=uuid.uuid4(), digest=bytes(32))
     gate = Gate(services, Subject("police", "caseworker", unit.id, unit.code), Purpose.case_handling)
     return Submission(filing, partial(exchange._rows, gate, filing), **more)
 
@@ -94,6 +99,35 @@ async def test_the_second_on_a_pair_finds_the_case_of_the_first(world: World) ->
     assert len(set((await kept(world, many)).values())) == 3
 
 
+async def test_a_pair_has_one_case_however_it_is_named(world: World) -> None:
+    """Records that come together and name the pair by id number, by phone and name, or by both: one case."""
+    for _ in range(3):
+        parties = pair()
+        by_id = {k: v for k, v in parties.items() if not k.endswith("_phone")}
+        by_phone = {k: v for k, v in parties.items() if k.endswith(("_phone", "_name"))}
+        many = [submission(world, named) for named in (parties, by_phone, by_id)]
+        two = await asyncio.gather(outcome(Writer(world.services), *many[:2]), outcome(Writer(world.services), many[2]))
+        assert len({where.case_id for found in two for where in found}) == 1
+    apart = await outcome(Writer(world.services), submission(world, by_phone), submission(world, pair()))
+    assert len({where.case_id for where in apart}) == 2, "control"
+
+
+async def test_cases_that_come_together_and_share_a_person_share_a_household(world: World) -> None:
+    """As they do when one comes after the other; others (the control) do not."""
+    one, two = pair(), pair()
+    his = {k: v for k, v in one.items() if k.startswith("respondent")}
+    many = [submission(world, parties) for parties in (one, two | his, pair())]
+    filed = await outcome(Writer(world.services), *many)
+    sql = "SELECT id, household_id FROM cases WHERE id = ANY($1)"
+    rows = await world.services.database.fetch(sql, [where.case_id for where in filed])
+    found = {row["id"]: row["household_id"] for row in rows}
+    first, second, other = (found[where.case_id] for where in filed)
+    assert len(found) == 3 and first == second != other
+    keys = [k for party in many[0].filing.parties if party.role == "respondent" for k in party.keys.values()]
+    sql = "SELECT DISTINCT person_id FROM party_key WHERE key = ANY($1) AND kind = 'id'"
+    assert len(await world.services.database.fetch(sql, keys)) == 1
+
+
 async def test_two_processes_in_opposite_order(world: World) -> None:
     """Two writers share nothing but the database: one case a pair, and neither waits for the other for ever."""
     for _ in range(5):
@@ -117,6 +151,43 @@ async def test_cases_that_are_there_in_opposite_order(world: World) -> None:
         both = more(rows), more(rows[::-1])
         found = await asyncio.gather(*(outcome(Writer(world.services), *many) for many in both))
         assert [[f.case_id for f in many] for many in found] == [[r["case_id"] for r in o] for o in (rows, rows[::-1])]
+
+
+async def both_add(world: World, case: uuid.UUID) -> list[Any]:
+    """Two transactions that add the same keys to a case in opposite order."""
+    keys = [os.urandom(16) for _ in range(400)]
+
+    async def write(order: list[bytes]) -> None:
+        rows, known = Rows(), {"role": "child", "named": b"", "kind": "id", "person_id": case}
+        for key in order:
+            rows.insert("party_key", {"key": key, "case_id": case} | known, known=True)
+        async with world.services.database.transaction() as connection:
+            await rows.write(connection)
+
+    return await asyncio.gather(write(keys), write(keys[::-1]), return_exceptions=True)
+
+
+async def test_who_adds_the_same_in_opposite_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that another adds too are waited for in one order; as they come (the control) it ends in a deadlock."""
+    (opened,) = await outcome(Writer(world.services), submission(world))
+    for _ in range(20):
+        assert await both_add(world, opened.case_id) == [None, None]
+    monkeypatch.setattr(filing, "_in_order", list)
+    while await both_add(world, opened.case_id) == [None, None]:
+        pass
+
+
+async def test_what_comes_with_the_closing_does_not_undo_it(world: World) -> None:
+    """A record that joins a case in the group that closes it leaves it closed, in its stage too."""
+    parties, stage = pair(), "SELECT status, stage FROM cases WHERE id = $1"
+    (opened,) = await outcome(Writer(world.services), submission(world, parties))
+    target = target_of(world.services.vault, await world.services.database.fetchrow(TARGET, opened.case_id))
+    row = await world.services.database.fetchrow(stage, opened.case_id)
+    assert tuple(row) == ("open", "received"), "control: what the record sets otherwise"
+    closing = {"held_at": instant(), "subject": "结案", "close_case": True}
+    many = [filed_by_police(world, "coordination", closing, target=target), submission(world, parties)]
+    assert {where.case_id for where in await outcome(Writer(world.services), *many)} == {opened.case_id}
+    assert tuple(await world.services.database.fetchrow(stage, opened.case_id)) == ("closed", "closed")
 
 
 async def test_copies(world: World) -> None:

@@ -14,7 +14,6 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from jose import jwt
 from jose.exceptions import JOSEError
@@ -239,7 +238,7 @@ class Tokens:
         if not on_behalf_of:
             return alone
         try:
-            return subject_of(await self._person(row["unit_id"], on_behalf_of), **common)
+            return subject_of(await self._person(row, on_behalf_of), **common)
         except Unauthenticated as refused:  # who the system is, is known: this refusal is an access
             await Gate(self.services, alone, None).enter_refusal(refused)
             raise
@@ -273,14 +272,19 @@ class Tokens:
         if len(self._known) > 10_000:
             self._known = {h: k for h, k in self._known.items() if k.expires > now}
 
-    async def _person(self, unit_id: UUID, name: str) -> Any:
-        """The account that the agency imported under this name; the request is refused without one.
+    async def _person(self, client: Any, name: str) -> Any:
+        """The account that the agency imported under this name; the request is refused without one, or when the
+        system is disabled meanwhile: a read asks about the person alone.
 
         An administrator comes with a password and second factor or not at all: no system speaks for one.
         """
         if not name.isprintable():
             raise Unauthenticated
-        row = await self.services.database.fetchrow(ACCOUNT + " a.unit_id = $1 AND a.name = $2", unit_id, name)
+        sql = ACCOUNT + (
+            " a.unit_id = $1 AND a.name = $2 AND EXISTS"
+            " (SELECT FROM client k WHERE k.id = $3 AND k.rev = $4 AND k.disabled_at IS NULL)"
+        )
+        row = await self.services.database.fetchrow(sql, client["unit_id"], name, client["id"], client["rev"])
         if row is None or row["role"] not in CASE_ROLES:
             raise Unauthenticated("On-Behalf-Of 所指人员未登记。", "On-Behalf-Of names no account of your unit.")
         return row

@@ -7,10 +7,11 @@ from fastapi import Depends, Request, Response
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.routing import request_response
 
 from hub.api.auth import Tokens
-from hub.errors import BadRequest, Forbidden, Unauthenticated
+from hub.errors import BadRequest, Forbidden, HubError, Unauthenticated, Unavailable
 from hub.intake import Intake
 from hub.policies.gate import Gate
 from hub.policies.services import Services
@@ -128,10 +129,11 @@ class ReviewRoute(CallerRoute):
     async def answer(self, asked: Asked) -> Response:
         try:
             return await super().answer(asked)
-        except Unauthenticated:
-            token = asked.headers.get("authorization", "").partition(" ")[2]
-            if not asked.app.state.tokens.sessions.forget(token):
+        except (HubError, ValidationError) as error:
+            if isinstance(error, Unavailable) or not hasattr(asked.state, "gate"):
                 raise
+            asked.app.state.tokens.sessions.forget(asked.headers["authorization"].partition(" ")[2])
+            del asked.state.gate  # who has left is refused nothing in his name
             return await super().answer(asked)  # as it is now, not as it was remembered
 
 

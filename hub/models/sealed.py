@@ -31,6 +31,8 @@ _VERSIONS = Struct(f">{len(CATEGORIES)}H")
 versions = _VERSIONS.unpack
 """`record.last_changed` by category."""
 FIRST = _VERSIONS.pack(*(1 for _ in CATEGORIES))
+LAST = 0xFFFF
+"""The highest version that it can name."""
 
 
 @lru_cache(maxsize=4096)

@@ -192,6 +192,17 @@ async def test_disabling_stops_reads_at_once_and_the_rest_soon(world: World) -> 
                 await world.token(police.code)
 
 
+async def test_a_disabled_system_brings_no_new_name(world: World) -> None:
+    """At once, whether or not it has spoken for that person before: the row of the person alone is not enough."""
+    police, caller, made = await _disabled(world, "clients")
+    path = f"/v1/cases/{made['case_id']}"
+    for name in police.ids:  # `second` is named for the first time
+        answer = await caller.get(path, headers={"On-Behalf-Of": name})
+        assert answer.status_code in (401, 404), name
+    other = await police.caller(client=await enrol.client(world, police.code, f"{police.code}-b"))
+    assert (await other.get(path)).status_code == 200, "control: the unit's other system goes on"
+
+
 async def test_a_fact_left_out_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a policy that does not ask for `suspended` shows everything until the next look, and is caught."""
     monkeypatch.setitem(facts.FACTS, "suspended", f"FALSE AND ({facts.FACTS['suspended']})")

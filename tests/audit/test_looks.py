@@ -1,12 +1,13 @@
 """A security officer's look at one case is in the log under that case (T12), and names no case it did not find."""
 
+import asyncio
 import uuid
 
 import pytest
 
 from hub import admin, oversight, people
 from tests import enrol, logbook
-from tests.world import Caller, World, call
+from tests.world import HOME, Caller, World, call
 
 
 async def looks(world: World, case: str) -> list[str]:
@@ -62,3 +63,37 @@ async def test_a_review_asks_itself_whether_its_session_lives(world: World, monk
         await people.logout(world.services, control.headers["Authorization"].partition(" ")[2])
         assert await reviews(control) == 200
     assert await reviews(control) == 401
+
+
+@pytest.mark.parametrize("role", ["auditor", "caseworker"])
+async def test_who_has_left_makes_no_entry(world: World, role: str) -> None:
+    """However the request is wrong: an ended session is answered 401, and its officer did nothing. While it lives
+    (the control) each refusal is his, once."""
+    officer = await enrol.person(world, f"{HOME}-police", role)
+    caller = await officer.enters("audit")
+    asked = {"limit=0": 422, "case=x": 400, "cursor=x": 400, "no=thing": 422, "limit=1": 200}
+    if role != "auditor":
+        asked |= {"limit=1": 403, "case=x": 403, "cursor=x": 403}
+
+    async def statuses() -> list[int]:
+        return [(await caller.get(f"/v1/audit/entries?{query}")).status_code for query in asked]
+
+    async def entries() -> int:
+        return len(await world.log(who=str(officer.id)))
+
+    before = await entries()
+    assert await statuses() == list(asked.values())
+    assert await entries() == before + len(asked), "control"
+    await people.logout(world.services, caller.headers["Authorization"].partition(" ")[2])
+    assert await statuses() == [401] * len(asked)
+    assert await entries() == before + len(asked)
+
+
+async def test_a_role_taken_by_hand_is_gone_within_five_seconds(world: World) -> None:
+    """SQL by hand that raises no revision: what is remembered is no older than five seconds."""
+    officer = await enrol.person(world, f"{HOME}-police", "auditor")
+    caller = await officer.enters("audit")
+    assert await reviews(caller) == 200, "control"
+    await world.services.database.execute("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
+    await asyncio.sleep(5)
+    assert await reviews(caller) == 403
