@@ -257,10 +257,9 @@ DISABLE = {
     " people AS (UPDATE account SET rev = rev + 1 WHERE unit_id IN (SELECT id FROM gone)),"
     " systems AS (UPDATE client SET rev = rev + 1 WHERE unit_id IN (SELECT id FROM gone)) SELECT id FROM gone",
     "regions": "UPDATE region SET disabled_at = $2 WHERE code = $1 RETURNING code",
-    "clients": "WITH gone AS (UPDATE client SET disabled_at = $2, rev = rev + 1 WHERE id = $1 RETURNING id, unit_id),"
-    " people AS (UPDATE account SET rev = rev + 1 WHERE unit_id IN (SELECT unit_id FROM gone)) SELECT id FROM gone",
+    "clients": "UPDATE client SET disabled_at = $2, rev = rev + 1 WHERE id = $1 RETURNING id",
 }
-"""Who spoke for a unit or through a system is changed with it: a read asks about one of them only."""
+"""Who speaks for a unit is changed with it: a read asks about the person and the system only."""
 LIST = {
     "accounts": "SELECT a.id, u.code AS unit, a.name, a.role, a.login, a.disabled_at FROM account a"
     " JOIN unit u ON u.id = a.unit_id ORDER BY u.code, a.name",

@@ -150,6 +150,8 @@ class Writer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        for submission in [*self._writing.values(), *self._queue.values()]:
+            submission.fail(Unavailable())
 
     def _forget(self, submission: Submission) -> None:
         if self._queue.get(submission.id) is submission:

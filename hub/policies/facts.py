@@ -54,12 +54,12 @@ FACTS: dict[str, str] = {
     "sealed": "c.sealed_by IS NOT NULL AND c.sealed_by IS DISTINCT FROM {unit}",
     # The person asking shares an id number or phone with a party, or has none to compare.
     "party_conflict": "c.party_keys && {person_keys} OR {account} IS NOT NULL AND cardinality({person_keys}) = 0",
-    # The caller was disabled or changed since it was authenticated, or is not stated: the person, else the system.
-    # What ends both, that their unit or the system is disabled, is a change of theirs too (see `hub/admin.py`).
-    "suspended": "{unit_type} <> 'reporter' AND NOT CASE WHEN {role} = 'system'"
-    " THEN EXISTS (SELECT FROM client s WHERE s.id = {client} AND s.rev = {client_rev} AND s.disabled_at IS NULL)"
-    " ELSE EXISTS (SELECT FROM account s WHERE s.id = {account} AND s.rev = {account_rev} AND s.disabled_at IS NULL)"
-    " END",
+    # The person or the system was disabled or changed since it was authenticated, or neither is stated. That their
+    # unit is disabled is a change of theirs (see `hub/admin.py`).
+    "suspended": "{unit_type} <> 'reporter' AND NOT (CASE WHEN {role} = 'system' THEN {client} IS NOT NULL ELSE"
+    " EXISTS (SELECT FROM account s WHERE s.id = {account} AND s.rev = {account_rev} AND s.disabled_at IS NULL) END"
+    " AND ({client} IS NULL OR"
+    " EXISTS (SELECT FROM client s WHERE s.id = {client} AND s.rev = {client_rev} AND s.disabled_at IS NULL)))",
 }
 
 BY_PLACE = ("territorial", "emergency")
