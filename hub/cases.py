@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from hub import clock, keys
 from hub.errors import Invalid
-from hub.filing import ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, stamps
-from hub.models.case import packed
+from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, stamps
+from hub.models.case import packed, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage, Status
 from hub.models.directory import Directory, UnitInfo
@@ -137,7 +137,7 @@ def add_case(
 
 def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
     """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known."""
-    ids = {f"{role}_ids": ids_of(filing.parties, role) for role in ("victim", "respondent")}
+    ids = {f"{role}_ids": ids_of(filing.parties, role) for role in PAIR}
     return {"party_keys": conflict_keys(filing.parties)} | ids
 
 
@@ -190,7 +190,7 @@ def touch_case(
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
-    at = clock.to_micros(filing.made_at or filing.at).to_bytes(8, "big")
+    at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
     values |= {"called": effects.called, "joins": joins and effects.accepted is not False}
     values |= {"acts": bool(effects.acting), "kind": effects.kind, "stage": effects.stage}

@@ -20,6 +20,7 @@ from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS, split
 
 ROLES = ("victim", "respondent", "child", "reporter")
+PAIR = ("victim", "respondent")
 NAMED = "phone_name"
 """Kept beside the phone, of which it is the narrower form."""
 MATCHING = ("id", NAMED)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hub import clock, cursors
 from hub.audit.entry import Act
 from hub.casework import extra, write_case
-from hub.models.case import moment
+from hub.models.case import moment, packed_moment
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
@@ -79,7 +79,7 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
         used.append(name)
 
     if since := filters.updated_since:  # the first argument, as `CHANGED` has it
-        at = clock.to_micros(since).to_bytes(8, "big", signed=True)
+        at = packed_moment(clock.to_micros(since))
         add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, at, name="since")
     if prefix := _prefix(filters):
         add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")

@@ -15,7 +15,7 @@ from uuid import UUID
 from hub.cases import new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
+from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
 from hub.policies.services import Services
 
 GROUP = 32
@@ -108,9 +108,6 @@ class Submission:
         ids = (ids_of(parties, role) for role in PAIR)
         known = (k for party in parties for k in _matching([party], party.role))
         return (self.id, *map(_array, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
-
-
-PAIR = ("victim", "respondent")
 
 
 def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:

@@ -41,6 +41,7 @@ async def test_each_filter_selects_and_excludes(world: World) -> None:
         ("risk", "high", "low"),
         ("kind", "risk_assessment", "treatment"),
         ("updated_since", before, after),
+        ("updated_since", "1900-01-01T00:00:00Z", after),
     ):
         assert case in await found(police, **{name: has}), name
         assert case not in await found(police, **{name: has_not}), name

@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.fields import CATEGORIES
 
-_MOMENTS = Struct(f">{len(CATEGORIES)}q")
+_MOMENT, _MOMENTS = Struct(">q"), Struct(f">{len(CATEGORIES)}q")
 moments = _MOMENTS.unpack
 """`cases.touched` as microseconds by category."""
 
@@ -26,7 +26,12 @@ def packed(moments: Sequence[int]) -> bytes:
     return _MOMENTS.pack(*moments)
 
 
-def moment(category: int, table: str = "cases") -> str:
+def packed_moment(us: int) -> bytes:
+    """One moment as it stands there. What lies before 1970 is before everything, and so it compares."""
+    return _MOMENT.pack(max(us, 0))
+
+
+def moment(category: int, table: str) -> str:
     """SQL of the eight bytes of one category."""
     return f"substr({table}.touched, {8 * category + 1}, 8)"
 
