@@ -274,7 +274,7 @@ class Tokens:
 
     async def _person(self, client: Any, name: str) -> Any:
         """The account that the agency imported under this name; the request is refused without one, or when the
-        system is disabled meanwhile: a read asks about the person alone.
+        system is disabled meanwhile: a read would ask that itself, a submission does not.
 
         An administrator comes with a password and second factor or not at all: no system speaks for one.
         """
