@@ -127,8 +127,9 @@ def add_case(
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
-    row |= {"referred": effects.referred, "named": effects.named, "acting": effects.acting or [handler.id]}
-    row |= {"kinds": [effects.kind], "key_wrapped": target.wrapped, "key_id": target.key_id}
+    row |= {"referred": effects.referred, "named": effects.named, "kinds": f'"{effects.kind}"'}
+    row |= {"acting": ",".join(map(str, effects.acting or [handler.id]))}
+    row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
     row |= _keys_of(filing)
     rows.insert("cases", row)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
@@ -155,8 +156,9 @@ UPDATE cases SET
  involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END
    || CASE WHEN {called_in} THEN ARRAY[{called}] END,
  duty_unit_id = CASE WHEN {called_in} THEN {called} ELSE duty_unit_id END,
- acting = CASE WHEN {acts} AND NOT {unit} = ANY(acting) THEN acting || {unit} ELSE acting END,
- kinds = CASE WHEN {kind} = ANY(kinds) THEN kinds ELSE kinds || {kind} END,
+ acting = CASE WHEN {acts} AND strpos(acting, {unit}::text) = 0 THEN concat_ws(',', NULLIF(acting, ''), {unit})
+   ELSE acting END,
+ kinds = CASE WHEN strpos(kinds, {kind}) > 0 THEN kinds ELSE concat_ws(',', NULLIF(kinds, ''), {kind}) END,
  stage = CASE WHEN status = 'closed' THEN stage ELSE COALESCE({stage}, stage) END,
  risk_level = COALESCE({risk}, risk_level),
  status = COALESCE({status}, status), relocated = relocated OR COALESCE({relocated}, FALSE),
@@ -193,7 +195,7 @@ def touch_case(
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
     values |= {"called": effects.called, "joins": joins and effects.accepted is not False}
-    values |= {"acts": bool(effects.acting), "kind": effects.kind, "stage": effects.stage}
+    values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"', "stage": effects.stage}
     values |= {"risk": effects.risk_level, "status": effects.status, "relocated": effects.relocated}
     values |= {"confirmed": effects.reporter_confirmed, "sealed": effects.sealed, "named": effects.named}
     values |= {"accepted": effects.accepted, "referred": effects.referred}

@@ -17,7 +17,7 @@ from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
 
 A = facts.FIRST_FREE
-ROUTINE = INDEX["routine"]
+ROUTINE, AUTHORED = INDEX["routine"], facts.BIT["authored"]
 OWN_KINDS = (
     "(SELECT array_agg(DISTINCT o.kind) FROM record o WHERE o.case_id = c.id AND o.current"
     " AND o.unit_id = $1) AS own_kinds"
@@ -68,14 +68,15 @@ def extra(gate: Gate) -> str:
 def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     """The case head, then its records, in pieces to be joined once; the head is decided without authorship."""
     row = seen[0].row
-    decision = gate.table.decide(row["facts"] & ~facts.BIT["authored"])
+    decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
     out += views.case_head(row, decision.outcomes, gate.services.directory, own), b',"records":['
-    listed = [item for item in seen if _listable(item)]
-    for n, item in enumerate(listed):
-        if n:
-            out.append(b",")
-        _write_record(gate, item, out)
+    between = b""
+    for item in seen:
+        if _listable(item):
+            out.append(between)
+            _write_record(gate, item, out)
+            between = b","
     out.append(b"]")
     if decision.routine != CLEAR:
         hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
@@ -116,7 +117,7 @@ async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     query = Query("records", f"c.id = ${A}", (case_id,), tail=NEWEST, listed=True)
     seen = (await gate.read(Act.list, query, single=True))[::-1]
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
-    decision = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"])
+    decision = gate.table.decide(seen[0].row["facts"] & ~AUTHORED)
     return b'{"items":[%b],%b}' % (b",".join(_record(gate, item) for item in shown), decision.tail)
 
 
@@ -164,7 +165,7 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
             number = numbers[item.row["id"]] = numbers.get(item.row["id"], 0) + 1
             made_at = orjson.dumps(item.row["made_at" if origin_known(item) else "at"], option=orjson.OPT_UTC_Z)
             items.append(b'{"version":%d,"made_at":%b,"record":%b}' % (number, made_at, _record(gate, item)))
-    tail = gate.table.decide(seen[0].row["facts"] & ~facts.BIT["authored"]).tail
+    tail = gate.table.decide(seen[0].row["facts"] & ~AUTHORED).tail
     return b'{"items":[%b],%b}' % (b",".join(items), tail)
 
 

@@ -43,6 +43,7 @@ PLANS = {
     "enable_mergejoin": "off",
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
+    "work_mem": "16MB",
 }
 """Every statement is planned once a connection (the facts cost 0.4 ms to plan and 0.1 ms to run), and every one is
 a walk along an index: the planner knows nothing of how many rows a caller may see."""

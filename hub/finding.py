@@ -22,7 +22,6 @@ from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
 
 A = facts.FIRST_FREE
-LEAD = "JOIN record r ON r.case_id = c.id AND r.current AND r.lead"
 
 
 class Filters(BaseModel):
@@ -55,7 +54,7 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         " AND ".join(clauses),
         (*args, filters.limit),
         source=source,
-        join=LEAD,
+        lead=True,
         tail=f"ORDER BY {key}.opened_at DESC, {key}.id DESC LIMIT ${A + len(args)}",
         listed=True,
         extra=extra(gate),
@@ -88,9 +87,9 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
     if filters.risk:
         add("c.risk_level = {0}", filters.risk.value, name="risk")
     if filters.kind:
-        add("c.kinds @> ARRAY[{0}]::varchar[]", filters.kind, name="kind")
+        add("strpos(c.kinds, {0}) > 0", f'"{filters.kind}"', name="kind")
     if filters.mine:
-        add("c.involved @> ARRAY[$1::uuid]", name="mine")
+        add("$1::uuid = ANY(c.involved)", name="mine")
     return clauses, args, "+".join(used)
 
 
@@ -222,7 +221,7 @@ async def _found(gate: Gate, name: str, among: str, where: str, *sought: Any) ->
         where,
         sought,
         source=PICKED.format(among),
-        join=LEAD,
+        lead=True,
         tail="ORDER BY c.opened_at DESC, c.id DESC LIMIT 50",
         listed=True,
         extra=extra(gate),

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 NONCE = 12
 _NONCE, _CIPHERTEXT = slice(1, 1 + NONCE), slice(1 + NONCE, None)
 """An envelope: the suite's mark, the nonce, the ciphertext."""
-CACHED_KEYS = 20_000
+CACHED_KEYS = 50_000
 
 
 class NotLogged(RuntimeError):

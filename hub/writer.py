@@ -50,7 +50,7 @@ LEFT JOIN LATERAL (
   WHERE status = 'open' AND sealed_by IS NULL AND NOT party_keys && q.own::bytea[]
     AND (victim_ids = '{}' OR q.victim_ids = '{}' OR victim_ids && q.victim_ids::bytea[])
     AND (respondent_ids = '{}' OR q.respondent_ids = '{}' OR respondent_ids && q.respondent_ids::bytea[])
-    AND (q.duty IS NULL OR involved @> ARRAY[q.duty])
+    AND (q.duty IS NULL OR q.duty = ANY(involved))
   ORDER BY opened_at LIMIT 1) c ON TRUE
 ORDER BY q.place
 """

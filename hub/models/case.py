@@ -3,12 +3,13 @@
 Facts about (subject, case) are computed from this row alone, in the SELECT that fetches it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from struct import Struct
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, String, Text, text
 from sqlalchemy import UUID as SqlUUID
 from sqlmodel import Field, SQLModel
 
@@ -18,6 +19,12 @@ from hub.models.fields import CATEGORIES
 _MOMENT, _MOMENTS = Struct(">q"), Struct(f">{len(CATEGORIES)}q")
 moments = _MOMENTS.unpack
 """`cases.touched` as microseconds by category."""
+
+
+@lru_cache
+def moments_of(outcomes: Sequence[int]) -> Callable[[bytes], tuple[int, ...]]:
+    """Unpacks of it what is not withheld."""
+    return Struct(">" + "".join("q" if outcome else "8x" for outcome in outcomes)).unpack
 
 
 def packed(moments: Sequence[int]) -> bytes:
@@ -38,6 +45,11 @@ def moment(category: int, table: str) -> str:
 
 def _units() -> Column[list[UUID]]:
     return Column(ARRAY(SqlUUID(as_uuid=True)), nullable=False, server_default=text("'{}'"))
+
+
+def _shown() -> Column[str]:
+    """A set kept as it is shown: an array would be made into text at every reading."""
+    return Column(Text, nullable=False, server_default=text("''"))
 
 
 def _keys() -> Column[list[bytes]]:
@@ -81,8 +93,8 @@ class Case(SQLModel, table=True):
     involved: list[UUID] = Field(sa_column=_units())
     referred: list[UUID] = Field(sa_column=_units())
     named: list[UUID] = Field(sa_column=_units())
-    acting: list[UUID] = Field(sa_column=_units())
-    kinds: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False, server_default=text("'{}'")))
+    acting: str = Field(sa_column=_shown(), description="units that act on it, joined by commas")
+    kinds: str = Field(sa_column=_shown(), description="kinds of its records, as members of a JSON array")
     party_keys: list[bytes] = Field(sa_column=_keys())
     victim_ids: list[bytes] = Field(sa_column=_keys(), description="keyed id numbers: they contradict a phone and name")
     respondent_ids: list[bytes] = Field(sa_column=_keys())

@@ -56,7 +56,7 @@ class Record(SQLModel, table=True):
 
     __table_args__ = (
         Index("record_case", "case_id", "at", "id"),
-        Index("record_lead", "case_id", postgresql_where=text("current AND lead"), unique=True),
+        Index("record_lead", "at", "case_id", postgresql_where=text("current AND lead"), unique=True),
     )
 
     id: UUID = Field(primary_key=True)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import compress
 from typing import Any
 
 import orjson
 
 from hub.clock import from_micros
-from hub.models.case import moments
+from hub.models.case import moments_of
 from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
@@ -25,7 +24,7 @@ Row = Mapping[str, Any]
 
 def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
     """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    return from_micros(max(compress(moments(row["touched"]), outcomes)))
+    return from_micros(max(moments_of(outcomes)(row["touched"])))
 
 
 @lru_cache
@@ -42,32 +41,33 @@ def _status(status: str) -> bytes:
 
 def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds: Sequence[str]) -> bytes:
     """The `routine` part of a case, in the form its outcome allows, without the closing brace."""
-    head = b'{"id":"%b"' % str(row["case_id"]).encode()
+    case_id = str(row["case_id"]).encode()
     if outcomes[ROUTINE] == CLEAR:
-        rest = {"number": row["number"], "opened_at": row["opened_at"]}
-        rest |= {"updated_at": touched_at(row, outcomes)}
-        return b'%b,%b,%b,%b,"kinds":[%b],"units":[%b]' % (
-            head,
+        rest = {"number": row["number"], "opened_at": row["opened_at"], "updated_at": touched_at(row, outcomes)}
+        return b'{"id":"%b",%b,%b,%b,"kinds":[%b],"units":[%b]' % (
+            case_id,
             _words(row["status"], row["stage"], row["risk_level"]),
             directory.place(row["region_code"]),
             orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:-1],
-            b'"%b"' % row["kinds"].encode() if row["kinds"] else b"",
+            row["kinds"].encode(),
             directory.several(row["acting"]),
         )
     if outcomes[ROUTINE] == MASKED:
-        return b'%b,%b,"kinds":%b' % (head, _status(row["status"]), orjson.dumps(sorted(own_kinds)))
-    return head
+        return b'{"id":"%b",%b,"kinds":%b' % (case_id, _status(row["status"]), orjson.dumps(sorted(own_kinds)))
+    return b'{"id":"%b"' % case_id
 
 
 def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> bytes:
-    """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit."""
+    """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit.
+
+    Where each case comes with its first record alone, that record's moment is the case's."""
     unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
     return b'{"id":"%b","case_id":"%b",%b,"unit":%b,"at":%b,"authored":%b' % (
         str(row["id"]).encode(),
         str(row["case_id"]).encode(),
         NAMED[kind],
         unit or b"null",
-        orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
+        orjson.dumps(row.get("at") or row["opened_at"], option=orjson.OPT_UTC_Z),
         b"true" if authored else b"false",
     )
 

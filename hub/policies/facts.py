@@ -18,10 +18,10 @@ PARAMETERS = (
     "own_case:uuid",
 )
 
-_INVOLVED = "c.involved @> ARRAY[{unit}]"
+_INVOLVED = "{unit} = ANY(c.involved)"
 _IN_AREA = "{area} <> '' AND starts_with(c.region_code, {area})"
-_REFERRED = "c.referred @> ARRAY[{unit}]"
-_NAMED = "c.named @> ARRAY[{unit}]"
+_REFERRED = "{unit} = ANY(c.referred)"
+_NAMED = "{unit} = ANY(c.named)"
 _SUPERIOR = (
     "CASE WHEN {unit_type} = 'joint_centre'"
     f" THEN {_IN_AREA} AND length({{area}}) < length(c.handler_area)"

@@ -12,19 +12,29 @@ from hub.policies.decide import CLEAR, MASKED, Decision, Table
 
 CASE_COLUMNS = (
     "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
-    " c.region_code, c.opened_at, c.touched, array_to_string(c.acting, ',') AS acting,"
-    """ array_to_string(c.kinds, '","') AS kinds"""
+    " c.region_code, c.opened_at, c.touched, c.acting, c.kinds"
 )
-RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.at, r.last_changed"
+RECORD_COLUMNS = "r.id, r.version, r.kind, r.unit_id, r.last_changed"
+LEAD = (
+    "CROSS JOIN LATERAL (SELECT * FROM record l"
+    " WHERE l.at = c.opened_at AND l.case_id = c.id AND l.current AND l.lead OFFSET 0) r"
+)
+"""The record that opened a case, of the same moment: leads are indexed in the order in which cases are listed."""
 ROW_BYTES, BODY_BYTES = 72, 7400
 """What a row takes in an entry's body at most, and how full of rows and decisions a body may get (of 8 KiB)."""
+
+
+WHOLE = "SELECT *, count(*) OVER () FROM ({}) page"
+"""A page is put together before it leaves: row by row, every three of them wake the reader anew, which cost as much
+as finding them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to read: SQL from FROM on, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
 
-    `records` joins record rows; `listed` leaves `refuge` out, as in every list, export and feed.
+    `records` joins record rows, `lead` of each case only the one that opened it; `listed` leaves `refuge` out, as in
+    every list, export and feed.
     """
 
     name: str
@@ -32,6 +42,7 @@ class Query:
     args: tuple[Any, ...] = ()
     records: bool = True
     source: str = "cases c"
+    lead: bool = False
     join: str = "JOIN record r ON r.case_id = c.id AND r.current"
     tail: str = ""
     listed: bool = False
@@ -57,8 +68,8 @@ def statement(table: Table, query: Query) -> str:
     if text is None:
         columns, join = ["f.facts", CASE_COLUMNS], ""
         if query.records:
-            join = query.join
-            columns += [RECORD_COLUMNS, *_fetched(table, query)]
+            join = LEAD if query.lead else query.join
+            columns += [RECORD_COLUMNS, *([] if query.lead else ["r.at"]), *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
         held = facts.mask(table.who, records=query.records)
         text = known[query.name] = (
@@ -66,6 +77,8 @@ def statement(table: Table, query: Query) -> str:
             f" CROSS JOIN LATERAL (SELECT {held} AS facts OFFSET 0) f"
             f" WHERE {query.where} {query.tail}"
         )
+        if query.listed:
+            text = known[query.name] = WHOLE.format(text)
     return text
 
 
