@@ -18,7 +18,7 @@ from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
 from hub.models.fields import INDEX
-from hub.models.sealed import LAST, advanced, plain
+from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
@@ -205,6 +205,8 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         filing.carried = {
             f"{form}_{c}": current[f"{form}_{c}"] for c, i in INDEX.items() if i not in changed for form in "cm"
         }
+        if not any(INDEX[category] in changed for category in COMMON):
+            filing.carried[COMMON_COLUMN] = current[COMMON_COLUMN]
         effects = cases.effects_of(filing, services.directory)
         effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)

@@ -17,7 +17,7 @@ from hub.audit.committer import COLUMNS, Draft, columns
 from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
-from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS, split
+from hub.models.sealed import FIRST, SEALED_COLUMNS, split
 
 ROLES = ("victim", "respondent", "child", "reporter")
 PAIR = ("victim", "respondent")
@@ -156,7 +156,7 @@ def filled(filing: Filing) -> list[int]:
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
     """Envelopes by column for every category the record fills, beside those carried over."""
     sealed, sealer = dict(filing.carried), key.data
-    for name, members in split(KINDS[filing.kind], filing.values).items():
+    for name, members in split(KINDS[filing.kind], filing.values, whole=filing.version == 1).items():
         sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version))
     return sealed
 
@@ -236,7 +236,7 @@ def add_record(
         "leaf_hash": leaf_hash,
         "digest": filing.digest,
     }
-    rows.insert("record", values | {name: sealed.get(name) for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)})
+    rows.insert("record", values | {name: sealed.get(name) for name in SEALED_COLUMNS})
     outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
     rows.insert("change", outbox | {"categories": changed, "at": made_at})
 

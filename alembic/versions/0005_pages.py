@@ -1,7 +1,7 @@
 """What a list shows stands in the order of the list, and as it is shown.
 
 The records that opened cases are indexed in the order of their cases: a list walks one part of that index instead of
-all of it. What kinds of records a case has and which units act on it are text, ready to be sent.
+all of it. An entry stays in one piece up to the size of a page. What most callers see of a record may stand in one envelope. What kinds of records a case has and which units act on it are text, ready to be sent.
 """
 
 import sqlalchemy as sa
@@ -32,6 +32,10 @@ def _retype(column: str, type_: str, using: str, default: str) -> None:
 def upgrade() -> None:
     op.drop_index("record_lead", "record")
     op.create_index("record_lead", "record", ["at", "case_id"], **LEAD)
+    op.add_column("record", sa.Column("c_common", sa.LargeBinary()))
+    op.execute("ALTER TABLE record ALTER c_common SET STORAGE EXTERNAL")
+    op.execute("ALTER TABLE access_log SET (toast_tuple_target = 8160)")
+    op.execute("ALTER TABLE access_log ALTER body SET STORAGE EXTERNAL")
     for column, (_, shown, _) in SHOWN.items():
         _retype(column, "text", shown, "")
 
@@ -39,5 +43,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for column, (array, _, back) in SHOWN.items():
         _retype(column, array, back, "{}")
+    op.execute("ALTER TABLE access_log ALTER body SET STORAGE EXTENDED")
+    op.execute("ALTER TABLE access_log RESET (toast_tuple_target)")
+    op.drop_column("record", "c_common")
     op.drop_index("record_lead", "record")
     op.create_index("record_lead", "record", ["case_id"], **LEAD)

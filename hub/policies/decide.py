@@ -16,6 +16,7 @@ import casbin
 import orjson
 
 from hub.models.fields import CATEGORIES, INDEX
+from hub.models.sealed import COMMON, COMMON_COLUMN
 from hub.policies import facts
 from hub.policies.rules import ANY, DIRECTIVES, MODEL, OUTCOMES, Rule, Rules, read
 from hub.policies.subject import PURPOSES, REPORTER, REPORTER_ROLES, ROLES
@@ -44,6 +45,7 @@ class Decision:
     withheld: tuple[str, ...]
     columns: tuple[str, ...]
     listed: tuple[str, ...]
+    common: bool
     granted: frozenset[str]
     tail: bytes
     size: int
@@ -67,13 +69,14 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
         if outcome and (category, outcome) != ("routine", MASKED)
     )
     listed = tuple(column for column in columns if not column.endswith("_refuge"))
-    granted = frozenset(columns)
+    common = all(outcomes[INDEX[category]] == CLEAR for category in COMMON)
+    granted = frozenset((*columns, COMMON_COLUMN) if common else columns)
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
     rules = tuple(rules)
     size = 60 + sum(len(word) + 3 for words in (names, rules, by[CLEAR], by[MASKED]) for word in words)
     opened = (by[CLEAR], by[MASKED], by[WITHHELD])
     told = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]])
-    return Decision(names, outcomes, rules, *opened, columns, listed, granted, tail, size, *told)
+    return Decision(names, outcomes, rules, *opened, columns, listed, common, granted, tail, size, *told)
 
 
 class Judge:
@@ -229,6 +232,19 @@ class Table:
         if not self.stateable or self.ceiling[i] < outcome:
             return 0
         return sum(facts.BIT[f] for f in facts.NAMES if self.matrix[f][i] >= outcome)
+
+    @cached_property
+    def common(self) -> str:
+        """That all of `COMMON` is granted in clear, as a condition on `f.facts`, for rows that show anything at all;
+        empty where it never is."""
+        needed = {self.opening(category, CLEAR) for category in COMMON}
+        if 0 in needed:
+            return ""
+        least = [bits for bits in sorted(needed) if not any(other < bits and other & bits == other for other in needed)]
+        places = [INDEX[category] for category in COMMON]
+        closing = sum(facts.BIT[f] for f, row in self.directive.items() if any(row[i] < CLEAR for i in places))
+        clauses = [f"f.facts & {bits} <> 0" for bits in least]
+        return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
 
     def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
         """The decision about a case as a WHERE clause on `f.facts`: rows that show this category at least as `least`.

@@ -16,7 +16,7 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
-from hub.models.sealed import endings
+from hub.models.sealed import COMMON_COLUMN, places
 from hub.policies import facts
 from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
@@ -136,8 +136,10 @@ class Gate:
 
     def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
         row, decision = item.row, item.decision
-        columns = decision.listed if query.listed else decision.columns
-        record, ends = (row["id"], row["version"]), endings(columns, row["last_changed"])
+        granted = decision.listed if query.listed else decision.columns
+        common = decision.common and row[COMMON_COLUMN] is not None
+        columns, ends = places(granted, row["last_changed"], common)
+        record = row["id"], row["version"]
         item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns, ends))
 
     def draft(self, act: Act) -> Draft:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.db import Row
 from hub.models.fields import CATEGORIES
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.models.sealed import CLEAR_COLUMNS, COMMON, COMMON_COLUMN, MASKED_COLUMNS
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Decision, Table
 
@@ -20,13 +20,14 @@ LEAD = (
     " WHERE l.at = c.opened_at AND l.case_id = c.id AND l.current AND l.lead OFFSET 0) r"
 )
 """The record that opened a case, of the same moment: leads are indexed in the order in which cases are listed."""
-ROW_BYTES, BODY_BYTES = 72, 7400
-"""What a row takes in an entry's body at most, and how full of rows and decisions a body may get (of 8 KiB)."""
+ROW_BYTES, ENTRY_BYTES = 88, 7000
+"""What a row takes in an entry at most, in its body and among its references, and how full of rows and decisions an
+entry may get: a body holds 8 KiB, and an entry that fits a page of the database stays in one piece."""
 
 
 WHOLE = "SELECT *, count(*) OVER () FROM ({}) page"
-"""A page is put together before it leaves: row by row, every three of them wake the reader anew, which cost as much
-as finding them."""
+"""A page is put together before it leaves: row by row, every two of them wake the reader anew, which costs as
+much as finding them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
     decisions: dict[int, int] = {}
     for item in seen:
         decisions[id(item.decision)] = item.decision.size
-        if (len(chunk) + 1) * ROW_BYTES + sum(decisions.values()) > BODY_BYTES:
+        if (len(chunk) + 1) * ROW_BYTES + sum(decisions.values()) > ENTRY_BYTES:
             yield chunk
             chunk, decisions = [], {id(item.decision): item.decision.size}
         chunk.append(item)
@@ -97,14 +98,20 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 def _fetched(table: Table, query: Query) -> list[str]:
-    """Sealed columns, each only of the rows whose facts may open it in that form."""
-    names = []
+    """Sealed columns, each only of the rows whose facts may open it in that form, and alone only where it does not
+    come with the others of `COMMON`."""
+    names, apart = [], ""
+    if table.common:
+        together = f"{table.common} AND r.{COMMON_COLUMN} IS NOT NULL"
+        apart = f" AND NOT ({together})"
+        names.append(f"CASE WHEN {together} THEN r.{COMMON_COLUMN} END AS {COMMON_COLUMN}")
     for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
         if category == "refuge" and query.listed:
             continue
         opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
         if opened:
-            names.append(f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END AS {clear}")
+            alone = apart if category in COMMON else ""
+            names.append(f"CASE WHEN f.facts & {opened} <> 0{alone} THEN r.{clear} END AS {clear}")
         if shown != opened and category != "routine":
             only = f" AND f.facts & {opened} = 0" if opened else ""
             names.append(f"CASE WHEN f.facts & {shown} <> 0{only} THEN r.{masked} END AS {masked}")
