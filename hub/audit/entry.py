@@ -54,7 +54,7 @@ class Entry(SQLModel, table=True):
 
     __tablename__ = "access_log"
     __table_args__ = (
-        Index("access_log_actor", "actor", text("at DESC")),
+        Index("access_log_actor", "actor", text("at DESC"), text("w DESC"), text("n DESC")),
         Index("access_log_unit", "unit_id", text("at DESC")),
         Index("access_log_at", text("at DESC")),
         Index("access_log_cases", "case_refs", postgresql_using="gin"),
