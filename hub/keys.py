@@ -110,15 +110,11 @@ class CaseKey:
     def log(self) -> Sealer:
         return Sealer(self._suite, self._secret[32:])
 
+    @lru_cache(maxsize=LISTED_CASES)  # noqa: B019 - that it keeps the keys of the last cases is meant
     def opener(self) -> tuple[Callable[[bytes, bytes, bytes], bytes], int]:
         """What decrypts records, and the mark of what it can: all that reading needs of `data`."""
-        return _opener(self._suite, self._secret)
-
-
-@lru_cache(maxsize=LISTED_CASES)
-def _opener(suite: str, secret: bytes) -> tuple[Callable[[bytes, bytes, bytes], bytes], int]:
-    mark, cipher = SUITES[suite]
-    return cipher(secret[:32]).decrypt, mark[0]
+        mark, cipher = SUITES[self._suite]
+        return cipher(self._secret[:32]).decrypt, mark[0]
 
 
 class Ticket:
@@ -246,9 +242,7 @@ class Vault:
         """Keyed hash (16 bytes) by which an identifier is found again without being stored."""
         message = "\x1f".join((kind, *values)).encode()
         if self.suite == "sm":
-            mac = crypto_hmac.HMAC(self._lookup, hashes.SM3())
-            mac.update(message)
-            return mac.finalize()[:16]
+            return _mac(self._lookup, hashes.SM3(), message)[:16]
         return _under(self._keyed, message)
 
     def pseudonym(self, kind: str, value: bytes) -> UUID:
@@ -261,7 +255,7 @@ class Vault:
 
 
 def _under(keyed: "hmac.HMAC", message: bytes) -> bytes:
-    """The first 16 bytes of a keyed hash. The key is taken in once: half the work, and a submission has ten of these."""
+    """16 bytes of a keyed hash. The key is taken in once: half the work, and a submission has ten of these."""
     begun = keyed.copy()
     begun.update(message)
     return begun.digest()[:16]
@@ -269,8 +263,12 @@ def _under(keyed: "hmac.HMAC", message: bytes) -> bytes:
 
 def commitment(opening: bytes, body: bytes) -> bytes:
     """HMAC-SHA-256(random 32 bytes, canonical body): binds a log leaf to its sealed body."""
-    mac = crypto_hmac.HMAC(opening, hashes.SHA256())
-    mac.update(body)
+    return _mac(opening, hashes.SHA256(), body)
+
+
+def _mac(key: bytes, algorithm: hashes.HashAlgorithm, message: bytes) -> bytes:
+    mac = crypto_hmac.HMAC(key, algorithm)
+    mac.update(message)
     return mac.finalize()
 
 
@@ -297,9 +295,7 @@ def public_jwk(pem: str) -> dict[str, str]:
 def thumbprint(jwk: dict[str, Any]) -> str:
     """RFC 7638, SHA-256, base64url."""
     canonical = json.dumps({k: jwk[k] for k in ("crv", "kty", "x", "y")}, separators=(",", ":"), sort_keys=True)
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(canonical.encode())
-    return base64.urlsafe_b64encode(digest.finalize()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
 
 
 def sealers(raw: dict[str, Any], suite: str) -> dict[str, Sealer]:

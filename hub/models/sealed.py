@@ -27,6 +27,8 @@ COMMON = ("routine", "victim", "contact", "respondent", "minor", "measures")
 """Categories that whoever works on a case sees in clear for nearly every purpose. A record holds them once more, in one
 envelope: opening many small ones is half the work of a list. It is opened only where each of them is granted in clear;
 where somebody lives or hides is never in it. A version that changed one of them has none."""
+IN_ORDER = (*COMMON, *(category.value for category in CATEGORIES if category not in COMMON))
+"""Categories as answers hold their fields: in this order however they were sealed, since the order would tell how."""
 COMMON_COLUMN, IN_COMMON = "c_common", frozenset(f"c_{category}" for category in COMMON)
 SEALED_COLUMNS = (*CLEAR_COLUMNS, *MASKED_COLUMNS, COMMON_COLUMN)
 CATEGORY_OF = {name: i for columns in (CLEAR_COLUMNS, MASKED_COLUMNS) for i, name in enumerate(columns)}
@@ -119,7 +121,7 @@ def split(model: type[BaseModel], values: dict[str, Any], *, whole: bool = True)
             if category != "routine":
                 parts.setdefault(f"m_{category}", {})[info.name] = _mask(info, value)
     made = {column: members(part) for column, part in parts.items()}
-    common = [part for column, part in made.items() if column in IN_COMMON]
+    common = [made[f"c_{category}"] for category in COMMON if f"c_{category}" in made]
     if whole and len(common) > 1:
         made[COMMON_COLUMN] = b",".join(common)
     return made

@@ -14,6 +14,7 @@ from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
 from hub.models.fields import INDEX, mask_text
 from hub.models.party import Child
+from hub.models.sealed import IN_ORDER
 
 CLEAR, MASKED = 2, 1
 ROUTINE = INDEX["routine"]
@@ -74,7 +75,7 @@ def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) ->
 
 def _told() -> dict[str, str]:
     """Fields of an anonymous report with their categories, in the order in which answers hold them."""
-    infos = sorted(fields_of(KINDS[ANONYMOUS]), key=lambda info: INDEX[info.category])
+    infos = sorted(fields_of(KINDS[ANONYMOUS]), key=lambda info: IN_ORDER.index(info.category))
     return {info.name: info.category for info in infos}
 
 

@@ -16,7 +16,7 @@ import casbin
 import orjson
 
 from hub.models.fields import CATEGORIES, INDEX
-from hub.models.sealed import COMMON, COMMON_COLUMN
+from hub.models.sealed import COMMON, COMMON_COLUMN, IN_ORDER
 from hub.policies import facts
 from hub.policies.rules import ANY, DIRECTIVES, MODEL, OUTCOMES, Rule, Rules, read
 from hub.policies.subject import PURPOSES, REPORTER, REPORTER_ROLES, ROLES
@@ -64,9 +64,9 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     """
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
-        f"{'c' if outcome == CLEAR else 'm'}_{category}"
-        for category, outcome in zip(CATEGORIES, outcomes, strict=True)
-        if outcome and (category, outcome) != ("routine", MASKED)
+        f"{'c' if outcomes[INDEX[category]] == CLEAR else 'm'}_{category}"
+        for category in IN_ORDER
+        if outcomes[INDEX[category]] and (category, outcomes[INDEX[category]]) != ("routine", MASKED)
     )
     listed = tuple(column for column in columns if not column.endswith("_refuge"))
     common = all(outcomes[INDEX[category]] == CLEAR for category in COMMON)

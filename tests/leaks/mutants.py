@@ -79,8 +79,8 @@ LEAKS = [
         "updated_at from every category",
         "from a distance",
         f"{VIEWS}:touched_at",
-        'moments_of(outcomes)',
-        'moments_of((1,) * len(outcomes))',
+        "moments_of(outcomes)",
+        "moments_of((1,) * len(outcomes))",
     ),
     Leak(
         "version number shown",

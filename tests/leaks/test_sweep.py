@@ -14,7 +14,7 @@ import pytest
 
 from hub import casework
 from hub.models.fields import CATEGORIES
-from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS
+from hub.models.sealed import SEALED_COLUMNS
 from hub.policies import query
 from hub.policies.decide import CLEAR as OPEN
 from hub.policies.decide import Decision, Table, _decision
@@ -123,7 +123,7 @@ async def test_answers_to_writes_carry_no_canary(sweep: Sweep) -> None:
 
 
 def _fetch_all(*_: object) -> list[str]:
-    return [f"r.{column}" for column in (*CLEAR_COLUMNS, *MASKED_COLUMNS)]
+    return [f"r.{column}" for column in SEALED_COLUMNS]
 
 
 @contextmanager

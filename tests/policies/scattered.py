@@ -11,7 +11,7 @@ from hub import clock
 from hub.db import Connection
 from hub.models.case import moments, packed
 from hub.models.fields import CATEGORIES
-from hub.models.sealed import CLEAR_COLUMNS, FIRST, MASKED_COLUMNS
+from hub.models.sealed import CLEAR_COLUMNS, COMMON_COLUMN, FIRST, MASKED_COLUMNS
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts
 from hub.policies.subject import REPORTER, REPORTER_ROLES, SYSTEM, Subject
@@ -74,6 +74,7 @@ def _record(chance: random.Random, case: dict[str, Any], units: list[Any]) -> di
     blank = {"id": uuid.uuid4(), "version": 1, "case_id": case["id"], "kind": "visit", "unit_id": unit}
     blank |= {name: name.encode() for name in (*CLEAR_COLUMNS, *MASKED_COLUMNS)}
     blank |= {"at": case["opened_at"], "made_at": case["opened_at"], "changed": [], "last_changed": FIRST}
+    blank |= {COMMON_COLUMN: chance.choice((None, COMMON_COLUMN.encode()))}
     return blank | {"leaf_hash": b"-", "current": True, "lead": False}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.db import Connection
-from hub.models.sealed import CATEGORY_OF
+from hub.models.sealed import COMMON_COLUMN, IN_COMMON, SEALED_COLUMNS
 from hub.policies import facts
 from hub.policies.decide import Policy, Table
 from hub.policies.query import Query, statement
@@ -34,14 +34,18 @@ def tables(policy: Policy, subject: Subject) -> Iterator[Table]:
 
 async def fetched(connection: Connection, subject: Subject, table: Table, *, listed: bool = False) -> list[Any]:
     """The rows of all records, as the Gate gets them."""
-    asked = Query(f"all {listed}", "TRUE", listed=listed, tail="ORDER BY r.id")
+    has = f"r.{COMMON_COLUMN} IS NOT NULL AS has_common"
+    asked = Query(f"all {listed}", "TRUE", listed=listed, tail="ORDER BY r.id", extra=has)
     return list(await connection.fetch(statement(table, asked), *subject.parameters()))
 
 
 def sealed(row: Any) -> set[str]:
-    """The sealed columns that came filled; each holds its own name."""
-    came = {name for name in row.keys() if name in CATEGORY_OF and row[name] is not None}  # noqa: SIM118
+    """The sealed columns that came filled; each holds its own name. What came as one came only so."""
+    came = {name for name in row.keys() if name in SEALED_COLUMNS and row[name] is not None}  # noqa: SIM118
     assert all(row[name] == name.encode() for name in came)
+    if COMMON_COLUMN in came:
+        assert not came & IN_COMMON
+        came = came - {COMMON_COLUMN} | IN_COMMON
     return came
 
 
@@ -61,10 +65,12 @@ async def strange(connection: Connection, subjects: list[Subject]) -> tuple[int,
         for table in tables(policy, subject):
             for row in await fetched(connection, subject, table):
                 bits, got = row["facts"], sealed(row)
-                needed, most = table.decide(bits).granted, may_come(table, bits) if bits else set()
+                decision, most = table.decide(bits), may_come(table, bits) if bits else set()
+                needed, together = decision.granted - {COMMON_COLUMN}, bool(row.get(COMMON_COLUMN))
                 came += len(got)
-                if bits != known[row["id"]] or not needed <= got <= most:
-                    found.append((table.who, facts.true_in(bits), needed - got, got - most))
+                right = together == (decision.common and row["has_common"]) or not decision.visible
+                if bits != known[row["id"]] or not needed <= got <= most or not right:
+                    found.append((table.who, facts.true_in(bits), needed - got, got - most, together))
     return came, found
 
 
