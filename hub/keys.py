@@ -61,8 +61,6 @@ class Sm4Gcm:
 
 
 SUITES: dict[str, tuple[bytes, type[Any]]] = {"aes": (b"\x01", AESGCM), "sm": (b"\x02", Sm4Gcm)}
-
-
 UNFIT = (InvalidTag, ValueError, IndexError)
 """What opening an altered, moved or shortened envelope raises."""
 
@@ -241,9 +239,7 @@ class Vault:
     def lookup(self, kind: str, *values: str) -> bytes:
         """Keyed hash (16 bytes) by which an identifier is found again without being stored."""
         message = "\x1f".join((kind, *values)).encode()
-        if self.suite == "sm":
-            return _mac(self._lookup, hashes.SM3(), message)[:16]
-        return _under(self._keyed, message)
+        return _mac(self._lookup, hashes.SM3(), message)[:16] if self.suite == "sm" else _under(self._keyed, message)
 
     def pseudonym(self, kind: str, value: bytes) -> UUID:
         """What the access log calls a case or a person."""
