@@ -26,9 +26,10 @@ UNIT = (
 )
 HELD = (
     "INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, opened_at, touched_at, touched,"
-    " handler_id, handler_path, handler_area, intake_open, alert_open, relocated, involved, named, key_wrapped, key_id)"
+    " handler_id, handler_path, handler_area, intake_open, alert_open, relocated, involved, named, key_wrapped, key_id,"
+    " acting, kinds)"
     " VALUES ($1, $2, 'n', 'open', 'handling', 'low', '500113000000', $3, $3, $4, $5, 'city/county', '500113',"
-    " FALSE, FALSE, FALSE, ARRAY[$5::uuid], ARRAY[$6::uuid], '-', '-')"
+    " FALSE, FALSE, FALSE, ARRAY[$5::uuid], ARRAY[$6::uuid], '-', '-', ARRAY[$5, $6]::uuid[], ARRAY['visit', 'report'])"
 )
 KEPT = (
     "INSERT INTO party (id, case_id, role, person_id, unit_id, at) VALUES ($1, $2, 'victim', $3, $4, now())",
@@ -78,10 +79,12 @@ async def test_there_and_back(owner: str) -> None:
         keys = await connection.fetch("SELECT key, named, person_id FROM party_key ORDER BY key")
         assert [tuple(key) for key in keys] == [(b"k", b"", PERSON), (b"p", b"pn", PERSON), (b"q", b"", PERSON)]
         assert (row["victim_ids"], row["respondent_ids"]) == ([b"k"], [])
+        assert (row["acting"], row["kinds"]) == (f"{COUNTY},{COURT}", '"visit","report"')
         down(owner)
         await connection.reload_schema_state()
         row = await connection.fetchrow("SELECT * FROM cases")
         assert (list(row["touched"]), row["touched_at"]) == (TOUCHED, TOUCHED[-1])
+        assert (row["acting"], row["kinds"]) == ([COUNTY, COURT], ["visit", "report"])
         record = await connection.fetchrow("SELECT * FROM record")
         assert record["last_changed"] == VERSIONS
         assert (PERSON, "victim") in await connection.fetch("SELECT person_id, role FROM party")
