@@ -192,7 +192,7 @@ class Vault:
         self.key_id: str = raw["masters"][0]["id"]
         self._lookup = base64.b64decode(raw["lookup"])
         self._keyed = hmac.new(self._lookup, digestmod=hashlib.sha256)
-        self._pseudonym = base64.b64decode(raw["pseudonym"])
+        self._pseudonym = hmac.new(base64.b64decode(raw["pseudonym"]), digestmod=hashlib.sha256)
         self.log = Sealer(suite, base64.b64decode(raw["log"]))
         self.misc = Sealer(suite, base64.b64decode(raw["misc"]))
         self._tag = hmac.new(base64.b64decode(raw["misc"]), digestmod=hashlib.sha256)
@@ -243,7 +243,7 @@ class Vault:
 
     def pseudonym(self, kind: str, value: bytes) -> UUID:
         """What the access log calls a case or a person."""
-        return UUID(bytes=hmac.digest(self._pseudonym, kind.encode() + b"|" + value, hashlib.sha256)[:16])
+        return UUID(bytes=_under(self._pseudonym, kind.encode() + b"|" + value))
 
     def tag(self, message: bytes) -> str:
         """A short keyed hash for ETags: equal for equal visible content, meaningless to anyone else."""

@@ -12,7 +12,7 @@ import pytest
 
 from hub import migrations
 from hub.embedded import Embedded
-from hub.models.case import moments
+from hub.models.case import moments_of
 from hub.models.fields import CATEGORIES
 from hub.models.sealed import versions
 from hub.settings import ROOT
@@ -71,7 +71,7 @@ async def test_there_and_back(owner: str) -> None:
         await connection.reload_schema_state()
         row = await connection.fetchrow("SELECT * FROM cases")
         micros = tuple(round(at.timestamp() * 1_000_000) for at in TOUCHED)
-        assert (moments(row["touched"]), row["reporter_confirmed"]) == (micros, False)
+        assert (moments_of((1,) * len(CATEGORIES))(row["touched"]), row["reporter_confirmed"]) == (micros, False)
         record = await connection.fetchrow("SELECT * FROM record")
         assert versions(record["last_changed"]) == tuple(VERSIONS)
         linked = {r["unit_id"] for r in await connection.fetch("SELECT unit_id FROM case_unit")}

@@ -1,7 +1,9 @@
 """What a list shows stands in the order of the list, and as it is shown.
 
 The records that opened cases are indexed in the order of their cases: a list walks one part of that index instead of
-all of it; somebody's entries are indexed in the order in which they are shown. An entry stays in one piece up to the size of a page. What most callers see of a record may stand in one envelope. What kinds of records a case has and which units act on it are text, ready to be sent.
+all of it; somebody's entries are indexed in the order in which they are shown. An entry stays in one piece up to the
+size of a page. What most callers see of a record may stand in one envelope. What kinds of records a case has and which
+units act on it are text, ready to be sent.
 """
 
 import sqlalchemy as sa

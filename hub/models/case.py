@@ -17,13 +17,11 @@ from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.fields import CATEGORIES
 
 _MOMENT, _MOMENTS = Struct(">q"), Struct(f">{len(CATEGORIES)}q")
-moments = _MOMENTS.unpack
-"""`cases.touched` as microseconds by category."""
 
 
 @lru_cache
 def moments_of(outcomes: Sequence[int]) -> Callable[[bytes], tuple[int, ...]]:
-    """Unpacks of it what is not withheld."""
+    """Unpacks of `cases.touched` what is not withheld, in microseconds by category."""
     return Struct(">" + "".join("q" if outcome else "8x" for outcome in outcomes)).unpack
 
 

@@ -64,9 +64,9 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     """
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
-        f"{'c' if outcomes[INDEX[category]] == CLEAR else 'm'}_{category}"
-        for category in IN_ORDER
-        if outcomes[INDEX[category]] and (category, outcomes[INDEX[category]]) != ("routine", MASKED)
+        f"{'c' if outcome == CLEAR else 'm'}_{category}"
+        for category, outcome in ((category, outcomes[INDEX[category]]) for category in IN_ORDER)
+        if outcome and (category, outcome) != ("routine", MASKED)
     )
     listed = tuple(column for column in columns if not column.endswith("_refuge"))
     common = all(outcomes[INDEX[category]] == CLEAR for category in COMMON)
@@ -241,10 +241,12 @@ class Table:
         if 0 in needed:
             return ""
         least = [bits for bits in sorted(needed) if not any(other < bits and other & bits == other for other in needed)]
-        places = [INDEX[category] for category in COMMON]
-        closing = sum(facts.BIT[f] for f, row in self.directive.items() if any(row[i] < CLEAR for i in places))
-        clauses = [f"f.facts & {bits} <> 0" for bits in least]
-        return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
+        return _condition(least, self._closing(COMMON, CLEAR))
+
+    def _closing(self, categories: Iterable[str], least: int) -> int:
+        """The facts, as bits, any of which a directive answers by less than this, for one of these categories."""
+        places = [INDEX[category] for category in categories]
+        return sum(facts.BIT[f] for f, row in self.directive.items() if any(row[i] < least for i in places))
 
     def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
         """The decision about a case as a WHERE clause on `f.facts`: rows that show this category at least as `least`.
@@ -258,10 +260,14 @@ class Table:
             return "FALSE"
         if not self.purpose_any:
             needed.append(sum(facts.BIT[f] for f in self.purpose_facts))
-        closing = sum(facts.BIT[f] for f, row in self.directive.items() if row[INDEX[category]] < least)
-        closing |= self.hard if barring else 0
-        clauses = [f"f.facts & {bits & ~facts.BIT['authored']} <> 0" for bits in needed]
-        return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
+        closing = self._closing([category], least) | (self.hard if barring else 0)
+        return _condition((bits & ~facts.BIT["authored"] for bits in needed), closing)
+
+
+def _condition(needed: Iterable[int], closing: int) -> str:
+    """Of each of these sets some fact holds, and none that closes."""
+    clauses = [f"f.facts & {bits} <> 0" for bits in needed]
+    return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))
 
 
 class Policy:

@@ -23,8 +23,6 @@ LEAD = (
 ROW_BYTES, ENTRY_BYTES = 88, 7000
 """What a row takes in an entry at most, in its body and among its references, and how full of rows and decisions an
 entry may get: a body holds 8 KiB, and an entry that fits a page of the database stays in one piece."""
-
-
 WHOLE = "SELECT *, count(*) OVER () FROM ({}) page"
 """A page is put together before it leaves: row by row, every two of them wake the reader anew, which costs as
 much as finding them."""
@@ -73,13 +71,12 @@ def statement(table: Table, query: Query) -> str:
             columns += [RECORD_COLUMNS, *([] if query.lead else ["r.at"]), *_fetched(table, query)]
         columns += [query.extra] if query.extra else []
         held = facts.mask(table.who, records=query.records)
-        text = known[query.name] = (
+        text = (
             f"SELECT {', '.join(columns)} FROM {query.source} {join}"
             f" CROSS JOIN LATERAL (SELECT {held} AS facts OFFSET 0) f"
             f" WHERE {query.where} {query.tail}"
         )
-        if query.listed:
-            text = known[query.name] = WHOLE.format(text)
+        text = known[query.name] = WHOLE.format(text) if query.listed else text
     return text
 
 

@@ -10,6 +10,7 @@ import pytest
 from hub.db import Database
 from hub.models.sealed import COMMON, COMMON_COLUMN
 from tests.leaks.canaries import FOUND, body, text
+from tests.leaks.test_moved_ciphertext import pages
 from tests.world import Caller, World
 
 
@@ -30,8 +31,7 @@ class Held:
         return await self.owner.fetchrow("SELECT * FROM record WHERE id = $1 AND current", UUID(self.records[n]["id"]))
 
     def pages(self) -> list[str]:
-        case = f"/v1/cases/{self.records[0]['case_id']}"
-        return [f"/v1/records/{self.records[0]['id']}", case, f"{case}/records", f"{case}/history"]
+        return pages(self.records[0])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub import clock
 from hub.db import Connection
-from hub.models.case import moments, packed
+from hub.models.case import moments_of, packed
 from hub.models.fields import CATEGORIES
 from hub.models.sealed import CLEAR_COLUMNS, COMMON_COLUMN, FIRST, MASKED_COLUMNS
 from hub.people import ACCOUNT, subject_of
@@ -89,9 +89,14 @@ def _links(case: dict[str, Any], codes: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"unit_id": unit, "opened_at": case["opened_at"], "case_id": case["id"]} for unit in units]
 
 
+def moments(case: Any) -> tuple[int, ...]:
+    """The moments of all categories."""
+    return moments_of((1,) * len(CATEGORIES))(case["touched"])
+
+
 def _change(case: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """A row of the outbox: the last change of the case."""
-    at = clock.from_micros(max(moments(case["touched"])))
+    at = clock.from_micros(max(moments(case)))
     return {"record_id": record["id"], "version": 1, "case_id": case["id"], "categories": [], "at": at}
 
 

@@ -13,7 +13,6 @@ import pytest
 from hub import clock, finding
 from hub.db import Connection
 from hub.finding import Filters
-from hub.models.case import moments
 from hub.models.fields import INDEX
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Policy, Table
@@ -21,7 +20,7 @@ from hub.policies.gate import Gate
 from hub.policies.query import Query, statement
 from hub.policies.subject import REPORTER, Purpose, Subject
 from tests.policies.files import SHIPPED
-from tests.policies.scattered import scattered, who
+from tests.policies.scattered import moments, scattered, who
 from tests.world import AWAY, HOME, World
 
 ROUTINE = INDEX["routine"]
@@ -69,7 +68,7 @@ def shown(table: Table, case: Any, asked: Filters) -> bool:
     """Does the decision show this case to whoever asks so? Filters need `routine` in clear."""
     outcomes = table.decide(case["facts"]).outcomes
     since = clock.to_micros(asked.updated_since) if asked.updated_since else 0
-    touched = any(outcome and at >= since for outcome, at in zip(outcomes, moments(case["touched"]), strict=True))
+    touched = any(outcome and at >= since for outcome, at in zip(outcomes, moments(case), strict=True))
     strict = asked.region or asked.updated_since
     place = str(case["region_code"]).startswith(asked.region or "")
     return outcomes[ROUTINE] >= (CLEAR if strict else MASKED) and place and touched
