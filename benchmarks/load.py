@@ -20,7 +20,8 @@ from benchmarks import sample
 from benchmarks.limit import COLUMNS as FLAT
 from hub import admin, cases, clock, keys
 from hub.audit.committer import COLUMNS as ENTRY
-from hub.audit.entry import GENESIS, Act, bound_to, canonical, leaf_bytes, leaf_hash
+from hub.audit.committer import columns
+from hub.audit.entry import GENESIS, Act, named
 from hub.filing import Filing, Rows, filled, finish, recognise
 from hub.main import open_services
 from hub.models.case import packed
@@ -157,20 +158,17 @@ async def _entries(services: Services, share: Share) -> None:
     gate = Gate(services, caller, Purpose.follow_up)
     decision = gate.table.decide(0b1)
     actors = [services.vault.pseudonym("actor", actor(i).bytes) for i in range(ACTORS)]
-    opened = {"clear": decision.clear, "masked": decision.masked, "facts": ("involved",), "rules": decision.rules}
     for start in range(0, share.entries, ENTRIES_CHUNK):
         rows = []
         for n in range(start + 1, min(start + ENTRIES_CHUNK, share.entries) + 1):
             _, ref, record, key = share.made[dice.randrange(len(share.made))]
             draft = gate.draft(Act.read)
-            what = opened | {"rows": [f"{ref.hex}:{record.hex}:1"]}
-            body = canonical(draft.body | {"what": [what], "query": "case", "count": 1})
-            at = sample.START + sample.SPAN * n / share.entries
-            opening = dice.randbytes(32)
-            leaf = leaf_bytes(w, n, previous, clock.to_micros(at), keys.commitment(opening, body))
-            sealed, previous = key.log.seal(opening + body, bound_to(w, n)), leaf_hash(leaf)
-            who = (actors[dice.randrange(ACTORS)], unit.id)
-            rows.append((w, n, at, "read", "follow_up", "permit", 200, *who, leaf, sealed, [ref]))
+            draft.body |= {"what": [decision.told], "rows": [1], "query": "case", "count": 1}
+            draft.detail, draft.seal_with = named(ref, record, 1), key.log
+            draft.actor, draft.case_refs = actors[dice.randrange(ACTORS)], [ref]
+            at = clock.to_micros(sample.START + sample.SPAN * n / share.entries)
+            row, previous = columns(services.vault, draft, w, n, previous, at)
+            rows.append(row)
         async with services.database.transaction() as connection:
             await connection.copy_records_to_table("access_log", records=rows, columns=list(ENTRY))
 

@@ -60,7 +60,7 @@ async def submit(
                 errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
             )
     except HubError as error:
-        await gate.refuse(error, about=(named.ref, named.key.log) if named else None)
+        await gate.refuse(error, about=named.ref if named else None)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 

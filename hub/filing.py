@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
+from hub.audit.entry import named
 from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
@@ -269,14 +270,7 @@ def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:
     """Complete a change's entry: which case, which record version, which categories."""
     draft.case_refs, draft.seal_with = [target.ref], target.key.log
-    draft.body |= {
-        "what": [
-            {
-                "clear": [CATEGORIES[i].value for i in changed],
-                "rows": [f"{target.ref.hex}:{filing.record_id.hex}:{filing.version}"],
-            }
-        ],
-        "kind": filing.kind,
-        "count": 1,
-    }
+    draft.detail = named(target.ref, filing.record_id, filing.version)
+    what = {"clear": [CATEGORIES[i].value for i in changed]}
+    draft.body |= {"what": [what], "rows": [1], "kind": filing.kind, "count": 1}
     return draft

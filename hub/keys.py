@@ -12,6 +12,7 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,10 +91,8 @@ class Sealer:
 
 
 class CaseKey:
-    """The two keys of one case: `data` seals its records, `log` the entries about it alone.
-
-    Ciphers are made when used, and kept only for the cases read last: one takes 4 kB, the secret of a case a twentieth.
-    """
+    """The two keys of one case: `data` seals its records, `log` what entries about it alone name. Ciphers are made
+    when used, and kept only for the cases read last: one takes 4 kB, the secret of a case a twentieth."""
 
     __slots__ = ("_secret", "_suite")
 
@@ -193,7 +192,8 @@ class Vault:
         self._lookup = base64.b64decode(raw["lookup"])
         self._keyed = hmac.new(self._lookup, digestmod=hashlib.sha256)
         self._pseudonym = hmac.new(base64.b64decode(raw["pseudonym"]), digestmod=hashlib.sha256)
-        self.log = Sealer(suite, base64.b64decode(raw["log"]))
+        self._log, self._logs = base64.b64decode(raw["log"]), dict[int, Sealer]()
+        self.whole_log = Sealer(suite, self._log)
         self.misc = Sealer(suite, base64.b64decode(raw["misc"]))
         self._tag = hmac.new(base64.b64decode(raw["misc"]), digestmod=hashlib.sha256)
         self.signing_key: str = raw["signing"]
@@ -211,10 +211,14 @@ class Vault:
             key = self._remember(case_id, self._unwrap(case_id, wrapped, key_id))
         return key
 
-    def log_key(self, case_id: UUID, wrapped: bytes, key_id: str) -> Sealer:
-        """The key of the entries about one case, for a reviewer: not kept, since he reads about many."""
-        key = self._cache.get(case_id)
-        return key.log if key else Sealer(self.suite, self._unwrap(case_id, wrapped, key_id)[32:])
+    def log(self, at: datetime) -> Sealer:
+        """What seals entries of that time: one key bears 2^32 envelopes with random nonces (NIST SP 800-38D, 8.3), so
+        it serves thirty days. Entries from before details stood apart have the `whole_log`'s."""
+        period = at.toordinal() // 30
+        if period not in self._logs:
+            algorithm = hashes.SM3() if self.suite == "sm" else hashes.SHA256()
+            self._logs[period] = Sealer(self.suite, _mac(self._log, algorithm, b"log|%d" % period))
+        return self._logs[period]
 
     def _unwrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> bytes:
         return self._master(key_id).open(wrapped, b"case|" + case_id.bytes)
@@ -270,11 +274,8 @@ def _mac(key: bytes, algorithm: hashes.HashAlgorithm, message: bytes) -> bytes:
 
 def new_signing_key() -> str:
     """A fresh P-256 private key, PEM (PKCS 8)."""
-    return (
-        ec.generate_private_key(ec.SECP256R1())
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode()
-    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(*form).decode()
 
 
 def public_jwk(pem: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -8,10 +9,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import cursors, keys
-from hub.audit.committer import Draft
-from hub.audit.entry import Act, bound_to
+from hub.audit.entry import Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
-from hub.errors import BadRequest, Forbidden, Unavailable
+from hub.errors import BadRequest, Forbidden, NotFound, Unavailable
+from hub.models.directory import Directory
 from hub.models.values import Moment
 from hub.people import still_lives, still_living
 from hub.policies.gate import Gate
@@ -35,9 +36,17 @@ class LogFilters(BaseModel):
     cursor: str = Field("", max_length=500)
 
 
+class Reason(BaseModel):
+    """Why one entry is opened; it stands in the entry about that."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    reason: str = Field(min_length=2, max_length=200, description="事由或工单号 the reason, or a ticket")
+
+
 COLUMNS = (
     "l.w, l.n, l.at, l.act, l.purpose, l.outcome, l.status, l.actor::text, l.unit_id,"
-    """ array_to_string(l.case_refs, '","') AS cases, l.body, c.id AS case_id, c.key_wrapped, c.key_id"""
+    """ array_to_string(l.case_refs, '","') AS cases, l.body"""
 )
 """What is shown as it is comes as text: there is nothing to make of it."""
 
@@ -47,44 +56,67 @@ OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1, $2]::uuid[] OF
 
 
 async def entries(gate: Gate, filters: LogFilters) -> bytes:
-    """Entries, newest first, for an auditor who logged in here with a second factor: no agency's system can vouch
-    for one. The look is logged before the answer leaves."""
-    if gate.subject.role != "auditor" or not gate.subject.session:
-        raise Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log.")
+    """Entries, newest first: who looked, why, at which case by pseudonym, at what of it. The look is logged before the
+    answer leaves; a look at one case is an access to that case, and found among its entries."""
+    _only_auditors(gate)
     where, args = _where(gate, filters)
-    living, session = still_living(gate.services, gate.subject, len(args) + 1)
-    sql = (
-        f"SELECT {COLUMNS} FROM {OF_CASE if filters.case else 'access_log l'}"
-        " LEFT JOIN cases c ON cardinality(l.case_refs) = 1 AND c.ref = l.case_refs[1]"
-        f" WHERE {where} AND {living} ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
-    )
-    try:
-        rows = await gate.services.database.audit.fetch(sql, *args, *session)
-    except FAILED as lost:
-        raise Unavailable from lost
-    if not rows:
-        await still_lives(gate.services, gate.subject)
+    source = OF_CASE if filters.case else "access_log l"
+    tail = f"ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
+    rows = await _fetched(gate, f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}", args)
     draft = gate.draft(Act.audit_read)
     draft.body |= {"query": _shape(filters), "count": len(rows)}
     if filters.case:
-        _name(gate, draft, _uuid(filters.case), rows)
+        case = _uuid(filters.case)
+        known = gate.services.vault.pseudonym("case", case.bytes), case
+        draft.case_refs = [ref for ref in known if any(str(ref) in row["cases"] for row in rows)]
     await gate.services.committer.commit(draft)
-    items = [_shown(gate, row) for row in rows]
+    items = [b"{%b}" % _shown(gate, row) for row in rows]
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
     return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
 
 
-def _name(gate: Gate, draft: Draft, case: UUID, rows: list[Any]) -> None:
-    """A look at what was done with one case is an access to that case, and found among its entries."""
-    ref = gate.services.vault.pseudonym("case", case.bytes)
-    draft.case_refs = [known for known in (ref, case) if any(str(known) in row["cases"] for row in rows)]
-    alone = [str(known) for known in draft.case_refs]
-    row = next((row for row in rows if row["case_id"] is not None and [row["cases"]] == alone), None)
-    if row is not None:
-        draft.seal_with = gate.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
-    elif draft.case_refs:  # nothing about that case alone was shown: the body stays under the hub's key
-        draft.body["cases"], draft.case_refs = [known.hex for known in draft.case_refs], []
+OPENED = (
+    f"SELECT {COLUMNS}, l.case_refs, l.detail, c.id AS case_id, c.key_wrapped, c.key_id FROM access_log l"
+    " LEFT JOIN cases c ON cardinality(l.case_refs) = 1 AND c.ref = l.case_refs[1]"
+    " WHERE l.w = $1 AND l.n = $2 AND {living}"
+)
+
+
+async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
+    """One entry with the rows that it names, for a reason; an access to their cases, and logged as one (T12).
+
+    `rows` is null where the key of the case is gone. Raises `NotFound`.
+    """
+    _only_auditors(gate)
+    rows = await _fetched(gate, OPENED, [chain, n])
+    if not rows:
+        raise NotFound
+    (row,) = rows
+    draft = gate.draft(Act.audit_read)
+    draft.case_refs = list(row["case_refs"])
+    draft.body |= {"query": "entry", "entry": f"{chain}:{n}", "reason": why.reason, "count": 1}
+    await gate.services.committer.commit(draft)
+    key = _key_of(gate, row)
+    return b'{%b,"rows":%b}' % (_shown(gate, row, *key), orjson.dumps(_rows(row, *key)))
+
+
+def _only_auditors(gate: Gate) -> None:
+    """Who logged in here with a second factor: no agency's system can vouch for an auditor."""
+    if gate.subject.role != "auditor" or not gate.subject.session:
+        raise Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log.")
+
+
+async def _fetched(gate: Gate, sql: str, args: list[Any]) -> list[Any]:
+    """Rows of the log, for whoever has not left since the session was looked up."""
+    living, session = still_living(gate.services, gate.subject, len(args) + 1)
+    try:
+        rows = await gate.services.database.audit.fetch(sql.format(living=living), *args, *session)
+    except FAILED as lost:
+        raise Unavailable from lost
+    if not rows:
+        await still_lives(gate.services, gate.subject)
+    return list(rows)
 
 
 def _shape(filters: LogFilters) -> str:
@@ -139,32 +171,61 @@ def _uuid(text: str) -> UUID:
         raise BadRequest("个案编号格式不正确。", "Not a case reference.") from None
 
 
-def _shown(gate: Gate, row: Any) -> bytes:
-    """Head from the columns, body opened; a body whose case key is gone stays closed and says so."""
-    vault, unit = gate.services.vault, gate.services.directory.units.get(row["unit_id"])
-    key = vault.log
-    if row["case_id"] is not None:
-        key = vault.log_key(row["case_id"], row["key_wrapped"], row["key_id"])
-    try:
-        body = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
-    except keys.SealBroken:
-        body = b"null"
-    return b'{%b,"at":%b,"status":%d,"actor":"%b","unit":%b,"cases":[%b],"chain":"%b","n":%d,"body":%b}' % (
+def _shown(gate: Gate, row: Any, *keys_: keys.Sealer) -> bytes:
+    """Head from the columns, and the body, which is null where no key opens it: before details stood apart, bodies
+    about one case were sealed with its own key."""
+    vault, body = gate.services.vault, b"null"
+    for key in (vault.log(row["at"]), vault.whole_log, *keys_):
+        try:
+            body = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
+            break
+        except keys.SealBroken:
+            continue
+    return b'%b,"at":%b,"status":%d,"actor":"%b","unit":%b,"cases":[%b],"chain":"%b","n":%d,"body":%b' % (
         _words(row["act"], row["purpose"], row["outcome"]),
         orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
         row["status"],
         row["actor"].encode(),
-        _code(unit.code if unit else None),
+        _unit(gate.services.directory, row["unit_id"]),
         b'"%b"' % row["cases"].encode() if row["cases"] else b"",
-        str(row["w"]).encode(),
+        _chain(row["w"]),
         row["n"],
         body,
     )
 
 
+def _key_of(gate: Gate, row: Any) -> list[keys.Sealer]:
+    """What opens the detail: the key of its one case, if there is one and it is not gone, else the log's."""
+    vault = gate.services.vault
+    try:
+        if row["case_id"] is not None:
+            return [vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log]
+    except keys.SealBroken:
+        return []
+    return [vault.log(row["at"])]
+
+
+def _rows(row: Any, *key: keys.Sealer) -> list[dict[str, Any]] | None:
+    for sealer in key:
+        with suppress(keys.SealBroken):
+            detail = sealer.open(row["detail"] or b"", detail_bound_to(row["w"], row["n"]))
+            return [{"case": case, "record": record, "version": version} for case, record, version in rows_of(detail)]
+    return None
+
+
+def _unit(directory: Directory, unit_id: UUID | None) -> bytes:
+    unit = directory.units.get(unit_id) if unit_id else None
+    return _code(unit.code if unit else None)
+
+
 @lru_cache(maxsize=10_000)
 def _code(code: str | None) -> bytes:
     return orjson.dumps(code)
+
+
+@lru_cache
+def _chain(w: UUID) -> bytes:
+    return str(w).encode()
 
 
 @lru_cache

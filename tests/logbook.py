@@ -1,12 +1,15 @@
 """Reading the access log as it lies in the database, under the role that may: for tests of what was logged."""
 
 import base64
+import hashlib
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from hub.audit.entry import bound_to
+from hub import keys
+from hub.audit.entry import bound_to, detail_bound_to, rows_of
 from hub.policies.services import Services
 
 Row = Any
@@ -29,22 +32,37 @@ async def count(services: Services, where: str = "TRUE", *args: Any) -> int:
     return found
 
 
-async def opened(services: Services, row: Row) -> tuple[bytes, bytes]:
+def opened(services: Services, row: Row) -> tuple[bytes, bytes]:
     """The opening and the canonical body of an entry."""
-    key = services.vault.log
-    if len(row["case_refs"]) == 1:
-        case = await services.database.fetchrow(
-            "SELECT id, key_wrapped, key_id FROM cases WHERE ref = $1", row["case_refs"][0]
-        )
-        if case is not None:
-            key = services.vault.case_key(case["id"], case["key_wrapped"], case["key_id"]).log
-    plain = key.open(row["body"], bound_to(row["w"], row["n"]))
+    plain = services.vault.log(row["at"]).open(row["body"], bound_to(row["w"], row["n"]))
     return plain[:32], plain[32:]
 
 
-async def body(services: Services, row: Row) -> dict[str, Any]:
-    made: dict[str, Any] = orjson.loads((await opened(services, row))[1])
+def body(services: Services, row: Row) -> dict[str, Any]:
+    made: dict[str, Any] = orjson.loads(opened(services, row)[1])
     return made
+
+
+async def key_of(services: Services, row: Row) -> keys.Sealer:
+    """What sealed the detail of an entry."""
+    sql = "SELECT id, key_wrapped, key_id FROM cases WHERE ref = $1"
+    refs = row["case_refs"]
+    case = await services.database.fetchrow(sql, refs[0]) if len(refs) == 1 else None
+    if case is None:
+        return services.vault.log(row["at"])
+    return services.vault.case_key(case["id"], case["key_wrapped"], case["key_id"]).log
+
+
+async def groups(services: Services, row: Row) -> list[dict[str, Any]]:
+    """What an entry says was opened: its groups, each with its own `rows`, as case, record and version."""
+    said = body(services, row)
+    if row["detail"] is None:
+        return []
+    assert said["detail"] == hashlib.sha256(row["detail"]).hexdigest()
+    key = await key_of(services, row)
+    rows = iter(rows_of(key.open(row["detail"], detail_bound_to(row["w"], row["n"]))))
+    counted = zip(said.get("what", []), said["rows"], strict=False)
+    return [group | {"rows": list(islice(rows, count))} for group, count in counted]
 
 
 def leaf(row: Row) -> dict[str, Any]:

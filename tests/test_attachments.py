@@ -93,7 +93,7 @@ async def test_accepted_types(world: World, media_type: str) -> None:
     entries = (await logbook.about(world.services, case, "read"))[before:]
     assert entries
     for entry in entries:
-        for group in (await logbook.body(world.services, entry))["what"]:
+        for group in logbook.body(world.services, entry)["what"]:
             assert "evidence" in group["clear"] and set(group["clear"]) <= {c.value for c in Category}
 
 

@@ -6,6 +6,7 @@ unbroken releases the canary and leaves a new entry. The control opens with tick
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -64,14 +65,14 @@ Patch = tuple[Any, str, Any]
 STEPS: dict[str, list[Patch]] = {
     "fetch": [(Lease, "__aenter__", aboom)],
     "fetch lost": [(asyncpg.Connection, "fetch", lost), (asyncpg.Connection, "fetchrow", lost)],
-    "decide": [(Table, "decide", boom), (oversight, "_where", boom)],
+    "decide": [(Table, "decide", boom), (oversight, "_only_auditors", boom)],
     "draft": [(Gate, "_draft", boom), (Gate, "draft", boom)],
     "enqueue": [(Committer, "enter", boom)],
     "columns": [(committer, "columns", boom)],
     "flush refused": [(Committer, "_insert", refused)],
     "flush": [(Committer, "_insert", aboom)],
     "ticket": [(keys.Ticket, "take", unlogged), (oversight, "_shown", unlogged)],
-    "unwrap": [(keys.Vault, "case_key", boom)],
+    "unwrap": [(keys.Vault, "case_key", boom), (keys.Vault, "log", boom)],
     "open": [(keys, "open_row", unsealed), (keys.Sealer, "open", unsealed), (oversight, "bound_to", boom)],
     "render": [
         (views, "case_head", boom),
@@ -146,8 +147,9 @@ async def targets(world: World) -> list[Target]:
     file = (await police.post(f"/v1/records/{record}/attachments", content=PNG + b"canary-bytes", headers=name)).json()
     report = {"place": "重庆市巴南区", "what": "报案金丝雀", "reporter_is_victim": True}
     receipt = (await world.http.post("/v1/reports", json=report)).json()
-    auditor, services = await world.person("auditor", "audit"), world.services
-    ref = (await logbook.about(services, case))[0]["case_refs"][0]
+    services = world.services
+    (filed,) = await logbook.rows(services, "w = $1", uuid.UUID(record))
+    ref = filed["case_refs"][0]
     own = await services.database.fetchrow(
         "SELECT c.ref FROM receipt r JOIN cases c ON c.id = r.case_id WHERE r.code_hash = $1",
         services.vault.lookup("receipt", receipt["receipt"].replace(" ", "")),
@@ -160,14 +162,23 @@ async def targets(world: World) -> list[Target]:
     return [
         *of_a_case(police, case, record, file["id"], number, ref),
         Target("GET", "/v1/reports/{code}", read_report, "报案金丝雀".encode(), ABOUT, (own["ref"],)),
-        Target(
-            "GET",
-            "/v1/audit/entries",
-            lambda: auditor.get(f"/v1/audit/entries?case={case}&act=create"),
-            str(ref).encode(),
-            "act = $1",
-            ("audit-read",),
-        ),
+        *of_the_log(await world.person("auditor", "audit"), case, record, str(ref).encode()),
+    ]
+
+
+def of_the_log(auditor: Caller, case: str, record: str, ref: bytes) -> list[Target]:
+    """The routes of a security officer."""
+
+    def listed() -> Awaitable[httpx.Response]:
+        return auditor.get(f"/v1/audit/entries?case={case}&act=create")
+
+    def opened() -> Awaitable[httpx.Response]:
+        return auditor.post(f"/v1/audit/entries/{record}/1", json={"reason": "金丝雀"})
+
+    looked = ("act = $1", ("audit-read",))
+    return [
+        Target("GET", "/v1/audit/entries", listed, ref, *looked),
+        Target("POST", "/v1/audit/entries/{chain}/{n}", opened, b'"record":"%b"' % record.encode(), *looked),
     ]
 
 

@@ -68,7 +68,7 @@ def test_a_suite_seals(tmp_path: Path, suite: str) -> None:
     tried = [(vault.misc, c, b"place") for c in changed] + [
         (vault.misc, sealed[:i], b"place") for i in range(len(sealed))
     ]
-    tried += [(vault.misc, sealed, b"elsewhere"), (vault.log, sealed, b"place"), (other.misc, sealed, b"place")]
+    tried += [(vault.misc, sealed, b"elsewhere"), (vault.whole_log, sealed, b"place"), (other.misc, sealed, b"place")]
     for sealer, text, bound in tried:
         with pytest.raises(keys.SealBroken):
             sealer.open(text, bound)

@@ -210,7 +210,7 @@ async def test_a_case_found_by_its_name_is_in_the_log_though_nothing_is_filed(wo
     assert absent.status_code == 404 and len(await logbook.about(world.services, case, "deny")) == before
     assert (await school.submit("referral_slip", body, case=case)).status_code == 422
     (entry,) = (await logbook.about(world.services, case, "deny"))[before:]
-    assert (await logbook.body(world.services, entry))["who"]["unit"] == f"{HOME}-school"
+    assert logbook.body(world.services, entry)["who"]["unit"] == f"{HOME}-school"
 
 
 @pytest.mark.parametrize("unit_type", TYPES)

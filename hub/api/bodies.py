@@ -11,6 +11,7 @@ from hub.api.problems import invalid
 from hub.errors import BadRequest
 from hub.finding import Wanted
 from hub.models.catalogue import KINDS
+from hub.oversight import Reason
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,7 +78,7 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 def schemas() -> dict[str, Any]:
     """JSON schemas of all kinds, with their vendor extensions, and of a search, for `components`."""
     found: dict[str, Any] = {}
-    models: tuple[type[BaseModel], ...] = (*KINDS.values(), Wanted)
+    models: tuple[type[BaseModel], ...] = (*KINDS.values(), Wanted, Reason)
     for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         found |= schema.pop("$defs", {})

@@ -7,6 +7,7 @@ pool until a flush succeeds again. There is no lock and no chain head in the dat
 """
 
 import asyncio
+import hashlib
 import os
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -14,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import clock, keys
-from hub.audit.entry import GENESIS, Act, bound_to, canonical, leaf_bytes, leaf_hash
+from hub.audit.entry import BODY_LIMIT, GENESIS, Act, bound_to, canonical, detail_bound_to, leaf_bytes, leaf_hash
 from hub.db import FAILED, Connection, Database
 from hub.errors import Unavailable
 
@@ -22,18 +23,19 @@ BATCH = 256
 NOBODY = UUID(int=0)
 
 INSERT = """
-INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, unit_id, case_refs, leaf, body)
-SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, ($13::uuid[])[first:last], leaf, body
+INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, unit_id, case_refs, leaf, body, detail)
+SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, ($14::uuid[])[first:last], leaf, body, detail
 FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::int[],
-            $8::uuid[], $9::uuid[], $10::bytea[], $11::bytea[], $12::int[], $14::int[])
-  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, leaf, body, first, last)
+            $8::uuid[], $9::uuid[], $10::bytea[], $11::bytea[], $12::bytea[], $13::int[], $15::int[])
+  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, leaf, body, detail, first, last)
 """
 """Arrays of arrays must be of one length: the references of all entries come as one, each entry names its part."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """An entry before it has a counter. `rows` is what its ticket will cover."""
+    """An entry before it has a counter. `rows` is what its ticket will cover; `detail` names them (`entry.named`) and
+    is sealed `seal_with` the key of the one case that it is about, else with the log's."""
 
     act: Act
     body: dict[str, Any]
@@ -43,24 +45,35 @@ class Draft:
     outcome: str = "permit"
     status: int = 200
     case_refs: list[UUID] = field(default_factory=list)
+    detail: bytes = b""
     seal_with: keys.Sealer | None = None
     rows: dict[tuple[UUID, int], frozenset[str]] = field(default_factory=dict)
 
 
 Columns = tuple[Any, ...]
-COLUMNS = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id", "leaf", "body", "case_refs")
+_HEAD = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id")
+COLUMNS = (*_HEAD, "leaf", "body", "detail", "case_refs")
 
 
-def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -> tuple[Columns, bytes]:
-    """The row of one entry and its leaf hash."""
-    at_us = clock.micros()
+def columns(
+    vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes, at_us: int | None = None
+) -> tuple[Columns, bytes]:
+    """The row of one entry, of now unless told when, and its leaf hash."""
+    at_us, detail = at_us or clock.micros(), None
+    at = clock.from_micros(at_us)
+    log = vault.log(at)
+    if len(draft.detail) > BODY_LIMIT:
+        raise ValueError("log detail above 8 KiB")
+    if draft.detail:
+        detail = (draft.seal_with or log).seal(draft.detail, detail_bound_to(w, n))
+        draft.body["detail"] = hashlib.sha256(detail).hexdigest()
     opening, body = os.urandom(32), canonical(draft.body)
     leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
-    sealed = (draft.seal_with or vault.log).seal(opening + body, bound_to(w, n))
+    sealed = log.seal(opening + body, bound_to(w, n))
     row = (
         w,
         n,
-        clock.from_micros(at_us),
+        at,
         draft.act.value,
         draft.purpose,
         draft.outcome,
@@ -69,6 +82,7 @@ def columns(vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes) -
         draft.unit_id,
         leaf,
         sealed,
+        detail,
         draft.case_refs,
     )
     return row, leaf_hash(leaf)

@@ -4,6 +4,10 @@ Leaf: canonical JSON (RFC 8785) of `v` format, `o` log origin, `w` chain, `n` ga
 `p` hash of the chain's previous leaf, `t` UTC microseconds, `c` commitment = HMAC-SHA-256(opening, body).
 A chain is a writer (one process) for everything but changes; a change carries its record's version chain, so
 that a rolled-back transaction leaves no gap. Leaf hash = SHA-256(0x00 || leaf) (RFC 6962).
+
+The body says who did what, why, by which rules, on how many rows of which categories; the detail names the rows: case
+by pseudonym, record, version. It is sealed apart, about one case with that case's own key, and the body holds the
+SHA-256 of its envelope: who reviews the log reads bodies, and opens a detail only by an entry of its own.
 """
 
 import base64
@@ -11,6 +15,7 @@ import hashlib
 import unicodedata
 from datetime import datetime
 from enum import StrEnum
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +77,7 @@ class Entry(SQLModel, table=True):
     case_refs: list[UUID] = Field(sa_column=Column(ARRAY(SqlUUID(as_uuid=True)), nullable=False))
     leaf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    detail: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
 class LogWriter(SQLModel, table=True):
@@ -123,3 +129,24 @@ def leaf_hash(leaf: bytes) -> bytes:
 def bound_to(w: UUID, n: int) -> bytes:
     """Associated data of a sealed body."""
     return b"access_log|%b|%d" % (w.bytes, n)
+
+
+def detail_bound_to(w: UUID, n: int) -> bytes:
+    """Associated data of a sealed detail."""
+    return b"access_log.detail|%b|%d" % (w.bytes, n)
+
+
+_NAMED = Struct(">16s16sH")
+NAMED_BYTES = _NAMED.size
+_NOTHING = bytes(16)
+
+
+def named(case: UUID, record: UUID | None = None, version: int = 0) -> bytes:
+    """A row as a detail names it: case by pseudonym, record (or attachment, version 0), version."""
+    return _NAMED.pack(case.bytes, record.bytes if record is not None else _NOTHING, version)
+
+
+def rows_of(detail: bytes) -> list[tuple[UUID, UUID | None, int]]:
+    """The rows that a detail names, those of the body's first group first."""
+    rows = _NAMED.iter_unpack(detail)
+    return [(UUID(bytes=c), UUID(bytes=r) if r != _NOTHING else None, version) for c, r, version in rows]

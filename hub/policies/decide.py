@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import casbin
 import orjson
 
+from hub.audit.entry import canonical
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON, COMMON_COLUMN, IN_ORDER
 from hub.policies import facts
@@ -48,6 +50,7 @@ class Decision:
     common: bool
     granted: frozenset[str]
     tail: bytes
+    told: orjson.Fragment
     size: int
     authored: bool
     visible: bool
@@ -60,7 +63,7 @@ class Decision:
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
     """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`.
 
-    `size`: bytes in a log entry.
+    `told` is what a log entry says of it, `size` how many bytes that takes.
     """
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
@@ -73,10 +76,11 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     granted = frozenset((*columns, COMMON_COLUMN) if common else columns)
     tail = b'"masked":%b,"withheld":%b' % (orjson.dumps(by[MASKED]), orjson.dumps(by[WITHHELD]))
     rules = tuple(rules)
-    size = 60 + sum(len(word) + 3 for words in (names, rules, by[CLEAR], by[MASKED]) for word in words)
+    told = canonical({"clear": by[CLEAR], "masked": by[MASKED], "facts": names, "rules": rules})
+    entered = (orjson.Fragment(told), len(told))
     opened = (by[CLEAR], by[MASKED], by[WITHHELD])
-    told = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]])
-    return Decision(names, outcomes, rules, *opened, columns, listed, common, granted, tail, size, *told)
+    asked: tuple[Any, ...] = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]])
+    return Decision(names, outcomes, rules, *opened, columns, listed, common, granted, tail, *entered, *asked)
 
 
 class Judge:

@@ -7,12 +7,15 @@ only then, against the release ticket, are the granted columns opened. There is 
 import asyncio
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
+
 from hub import clock, keys
 from hub.audit.committer import NOBODY, Draft, insert_entry
-from hub.audit.entry import GENESIS, Act
+from hub.audit.entry import GENESIS, Act, canonical, named
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
 from hub.models.fields import CATEGORIES, INDEX
@@ -26,8 +29,6 @@ from hub.policies.subject import Purpose, Subject
 CONFLICT = "party_conflict"
 STANDING = sum(facts.BIT[f] for f in ("involved", "territorial", "referred_in", "named_in_order", "superior"))
 """Any of these lets a unit file under a case."""
-About = tuple[UUID, keys.Sealer]
-"""A case as the log knows it: its pseudonym, and what seals entries about it alone."""
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class Gate:
 
     def _draft(self, act: Act, query: Query, seen: list[Seen]) -> Draft:
         draft = self.draft(act)
-        groups: dict[int, tuple[Decision, list[str]]] = {}
+        groups: dict[int, tuple[Decision, list[bytes]]] = {}
         refs: dict[UUID, None] = {}
         for item in seen:
             row, decision = item.row, item.decision
@@ -119,16 +120,14 @@ class Gate:
             refs[ref] = None
             rows = groups.setdefault(id(decision), (decision, []))[1]
             if query.records:
-                record, version = row["id"], row["version"]
-                rows.append(f"{ref.hex}:{record.hex}:{version}")
-                draft.rows[record, version] = decision.granted
+                record = row["id"], row["version"]
+                rows.append(named(ref, *record))
+                draft.rows[record] = decision.granted
             else:
-                rows.append(ref.hex)
-        what = [
-            {"clear": d.clear, "masked": d.masked, "facts": d.facts, "rules": d.rules, "rows": rows}
-            for d, rows in groups.values()
-        ]
-        draft.body |= {"what": what, "query": query.name, "count": len(seen)}
+                rows.append(named(ref))
+        what, counts = [d.told for d, _ in groups.values()], [len(rows) for _, rows in groups.values()]
+        draft.body |= {"what": what, "rows": counts, "query": query.name, "count": len(seen)}
+        draft.detail = b"".join(chain.from_iterable(rows for _, rows in groups.values()))
         draft.case_refs = list(refs)
         if len(refs) == 1:
             draft.seal_with = self._case_key(seen[0].row).log
@@ -151,13 +150,13 @@ class Gate:
         unit = subject.unit_id if subject.unit_id in self.services.directory.units else None
         return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
 
-    async def refuse(self, error: HubError, act: Act = Act.deny, about: About | None = None) -> None:
+    async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> None:
         """Log a refusal, then raise it."""
         await self.enter_refusal(error, act, about)
         raise error
 
-    async def enter_refusal(self, error: HubError, act: Act = Act.deny, about: About | None = None) -> None:
-        """`about` is the case on which it tells something: that it can be found."""
+    async def enter_refusal(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> None:
+        """`about` is the pseudonym of the case on which it tells something: that it can be found."""
         if error.entered:
             return
         error.entered = True
@@ -165,7 +164,7 @@ class Gate:
         draft.outcome, draft.status = "deny", error.status
         draft.body |= {"error": error.code, "about": {k: str(v)[:100] for k, v in error.extra.items()}}
         if about is not None:
-            draft.case_refs, draft.seal_with = [about[0]], about[1]
+            draft.case_refs = [about]
         await self.services.committer.commit(draft)
 
     async def locate(self, column: str, value: Any) -> Row:
@@ -195,7 +194,7 @@ class Gate:
         draft.actor, draft.unit_id = NOBODY, None  # the operator asks, about the account, which did nothing
         draft.body |= {"about": draft.body.pop("who"), "command": "policy explain"}
         if row is not None:
-            draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
+            draft.case_refs = [row["ref"]]
         draft.body |= {"query": "explain", "count": int(row is not None)}
         async with self.services.database.transaction() as connection:
             await insert_entry(connection, self.services.vault, draft, uuid4(), 1, GENESIS)
@@ -218,8 +217,6 @@ class Gate:
         }
         if CONFLICT in facts_true:
             draft.outcome = "conflict"
-        if len(draft.case_refs) == 1:
-            draft.seal_with = self._case_key(denied[0].row).log
         await self.services.committer.commit(draft)
 
     def _case_key(self, row: Row) -> keys.CaseKey:
@@ -230,23 +227,14 @@ class Gate:
         draft, row = self.draft(Act.read), item.row
         draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
         draft.rows = {(file, 0): columns for file in files}
-        draft.body |= {
-            "what": [
-                {
-                    "clear": [category],
-                    "parts": sorted(columns),
-                    "facts": item.decision.facts,
-                    "rows": [f"{row['ref'].hex}:{file.hex}:0" for file in files],
-                }
-            ],
-            "query": "attachments",
-            "count": len(files),
-        }
+        draft.detail = b"".join(named(row["ref"], file) for file in files)
+        what = {"clear": [category], "parts": sorted(columns), "facts": item.decision.facts}
+        draft.body |= {"what": [what], "rows": [len(files)], "query": "attachments", "count": len(files)}
         return await self.services.committer.commit(draft)
 
 
 @lru_cache(maxsize=2_000)
-def _identity(vault: keys.Vault, subject: Subject) -> tuple[dict[str, str], UUID]:
+def _identity(vault: keys.Vault, subject: Subject) -> tuple[orjson.Fragment, UUID]:
     """What an entry says of the caller, and its pseudonym: made once while the caller is remembered."""
     who = {
         "account": str(subject.account_id or ""),
@@ -257,7 +245,7 @@ def _identity(vault: keys.Vault, subject: Subject) -> tuple[dict[str, str], UUID
         "unit": subject.unit_code,
         "unit_type": subject.unit_type,
     }
-    return who, vault.pseudonym("actor", subject.actor)
+    return orjson.Fragment(canonical(who)), vault.pseudonym("actor", subject.actor)
 
 
 def nobody(services: Services) -> Gate:

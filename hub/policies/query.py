@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
 from hub.models.fields import CATEGORIES
 from hub.models.sealed import CLEAR_COLUMNS, COMMON, COMMON_COLUMN, MASKED_COLUMNS
@@ -20,8 +21,8 @@ LEAD = (
     " WHERE l.at = c.opened_at AND l.case_id = c.id AND l.current AND l.lead OFFSET 0) r"
 )
 """The record that opened a case, of the same moment: leads are indexed in the order in which cases are listed."""
-ROW_BYTES, ENTRY_BYTES = 88, 7000
-"""What a row takes in an entry at most, in its body and among its references, and how full of rows and decisions an
+ROW_BYTES, ENTRY_BYTES = NAMED_BYTES + 16, 7000
+"""What a row takes in an entry at most, in its detail and among its references, and how full of rows and decisions an
 entry may get: a body holds 8 KiB, and an entry that fits a page of the database stays in one piece."""
 WHOLE = "SELECT *, count(*) OVER () FROM ({}) page"
 """A page is put together before it leaves: row by row, every two of them wake the reader anew, which costs as

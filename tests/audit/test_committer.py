@@ -70,7 +70,7 @@ async def test_unknown_outcome(services: Services, committer: Committer, embedde
     await killer.close()
     assert len(done) == 20 * 600
     found = await logbook.rows(services, "w = $1 AND act = 'read'", committer.w)
-    by_n = {row["n"]: (await logbook.body(services, row))["i"] for row in found}
+    by_n = {row["n"]: logbook.body(services, row)["i"] for row in found}
     assert {ticket.chain[1]: i for i, ticket in done.items()} == by_n
     assert sorted(by_n) == list(range(2, len(by_n) + 2))
 

@@ -12,8 +12,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub import keys
+from hub.audit import entry
 from hub.audit.committer import Committer, Draft
-from hub.audit.entry import BODY_LIMIT, GENESIS, ORIGIN, Act, bound_to, canonical, leaf_bytes, leaf_hash
+from hub.audit.entry import BODY_LIMIT, GENESIS, ORIGIN, Act, canonical, leaf_bytes, leaf_hash
 from tests import logbook
 from tests.world import World, call
 
@@ -123,7 +124,7 @@ async def test_chains_over_real_traffic(world: World) -> None:
     assert len(found) > 60 and chain_faults(found) == []
     for row in found:
         if row["w"] in (services.committer.w, UUID(made[0]["id"])):
-            opening, text = await logbook.opened(services, row)
+            opening, text = logbook.opened(services, row)
             assert logbook.leaf(row)["c"] == logbook.b64(keys.commitment(opening, text))
             assert canonical(json.loads(text)) == text and json.loads(text)["act"] == row["act"]
     record = [row for row in found if row["w"] == UUID(made[0]["id"])]
@@ -146,13 +147,24 @@ async def test_chain_faults_are_seen(world: World) -> None:
         assert chain_faults([*good[:middle], dict(good[middle]) | {name: value}, *good[middle + 1 :]])
 
 
-async def test_a_body_opens_only_at_its_place(world: World) -> None:
+async def test_an_entry_opens_only_at_its_place(world: World) -> None:
+    """Body and detail; nor is one the other."""
     await traffic(world)
-    row = (await logbook.rows(world.services, "w = $1 AND act = 'list'", world.services.committer.w))[0]
-    assert len(row["case_refs"]) != 1 and world.services.vault.log.open(row["body"], bound_to(row["w"], row["n"]))
-    for moved in (bound_to(row["w"], row["n"] + 1), bound_to(uuid4(), row["n"])):
+    (row, *_) = await logbook.rows(world.services, "w = $1 AND act = 'read'", world.services.committer.w)
+    where, log, case = (
+        (row["w"], row["n"]),
+        world.services.vault.log(row["at"]),
+        await logbook.key_of(world.services, row),
+    )
+    parts = [(log, row["body"], entry.bound_to), (case, row["detail"], entry.detail_bound_to)]
+    for key, sealed, binding in parts:
+        assert key.open(sealed, binding(*where))
+        for moved in ((row["w"], row["n"] + 1), (uuid4(), row["n"])):
+            with pytest.raises(keys.SealBroken):
+                key.open(sealed, binding(*moved))
+    for key, sealed, binding in ((log, row["detail"], entry.detail_bound_to), (log, row["detail"], entry.bound_to)):
         with pytest.raises(keys.SealBroken):
-            world.services.vault.log.open(row["body"], moved)
+            key.open(sealed, binding(*where))
 
 
 async def test_start_entry_closes_dead_writers(world: World) -> None:
@@ -176,7 +188,7 @@ async def test_start_entry_closes_dead_writers(world: World) -> None:
     for heir in heirs:
         await heir.start()
     first, second = [(await logbook.rows(services, "w = $1 AND n = 1", heir.w))[0] for heir in heirs]
-    closes = [(await logbook.body(services, row))["closes"] for row in (first, second)]
+    closes = [logbook.body(services, row)["closes"] for row in (first, second)]
     assert {"w": dead.w.hex, "n": 6, "p": leaf_hash(last["leaf"]).hex()} in closes[0]
     alive = {services.committer.w.hex, heirs[0].w.hex}
     assert closes[1] == [] and alive.isdisjoint(close["w"] for close in closes[0])

@@ -1,7 +1,9 @@
 """A security officer's look at one case is in the log under that case (T12), and names no case it did not find."""
 
 import asyncio
+import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -97,3 +99,76 @@ async def test_a_role_taken_by_hand_is_gone_within_five_seconds(world: World) ->
     await world.services.database.execute("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
     await asyncio.sleep(5)
     assert await reviews(caller) == 403
+
+
+async def opened(auditor: Caller, item: dict[str, Any], reason: str = "工单 2026-17") -> dict[str, Any]:
+    """One entry as it is opened for a reason."""
+    answer = await auditor.post(f"/v1/audit/entries/{item['chain']}/{item['n']}", json={"reason": reason})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def test_records_are_named_to_who_gives_a_reason(world: World) -> None:
+    """A review names no record. An entry that is opened does, and that is an access to its case, with the reason."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    filed = await police.filed("police_call", call())
+    await police.get(f"/v1/cases/{filed['case_id']}")
+    listed = await auditor.get("/v1/audit/entries", params={"case": filed["case_id"], "act": "read"})
+    (item,) = listed.json()["items"]
+    assert item["body"]["rows"] == [1] and not {filed["id"], uuid.UUID(filed["id"]).hex} & {
+        *re.findall(r"[\w-]+", listed.text)
+    }
+    seen = await opened(auditor, item)
+    assert seen.pop("rows") == [{"case": item["cases"][0], "record": filed["id"], "version": 1}] and seen == item
+    (look,) = await world.log(case=filed["case_id"], act="audit-read", limit=1)
+    about = {"query": "entry", "entry": f"{item['chain']}:{item['n']}", "reason": "工单 2026-17"}
+    assert look["body"].items() >= about.items()
+
+
+async def test_a_page_of_cases_names_its_rows_too(world: World) -> None:
+    """And what named none (the control) has none to name."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    filed = [await police.filed("police_call", call()) for _ in range(3)]
+    await police.get("/v1/cases", params={"limit": 3})
+    (page,) = await world.log(act="list", limit=1)
+    rows = (await opened(auditor, page))["rows"]
+    assert {row["record"] for row in rows} == {made["id"] for made in filed} and len(page["cases"]) == 3
+    (login,) = await world.log(act="login", limit=1)
+    assert (await opened(auditor, login))["rows"] is None
+
+
+async def test_the_end_of_a_case_ends_what_entries_name(world: World) -> None:
+    """Without the case's key the rows stay closed; who looked, and why, stays."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    filed = await police.filed("police_call", call())
+    (item,) = await world.log(case=filed["case_id"], act="create")
+    assert (await opened(auditor, item))["rows"]
+    sql = "UPDATE cases SET key_wrapped = $2 WHERE id = $1"
+    await world.services.database.execute(sql, uuid.UUID(filed["case_id"]), bytes(109))
+    world.services.vault._cache.clear()
+    seen = await opened(auditor, item)
+    assert seen["rows"] is None and seen["body"]["who"]["unit"] == f"{HOME}-police"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [({}, 422), ({"reason": " x "}, 422), ({"reason": "查", "more": 1}, 422)]
+)
+async def test_no_entry_is_opened_without_a_reason(world: World, reason: dict[str, Any], status: int) -> None:
+    auditor = await world.person("auditor")
+    (item,) = await world.log(limit=1)
+    path = f"/v1/audit/entries/{item['chain']}/{item['n']}"
+    assert (await auditor.post(path, json=reason)).status_code == status
+    assert (await auditor.post(path, json={"reason": "查阅"})).status_code == 200, "control"
+
+
+async def test_only_an_auditor_opens_an_entry(world: World) -> None:
+    """What is not there is 404, and who may not look is 403 for what is there and what is not."""
+    auditor, police = await world.person("auditor"), await world.agency("police")
+    (item,) = await world.log(limit=1)
+    nothing = f"/v1/audit/entries/{uuid.uuid4()}/1"
+    why = {"json": {"reason": "查阅"}}
+    assert (await auditor.post(nothing, **why)).status_code == 404
+    for path in (nothing, f"/v1/audit/entries/{item['chain']}/{item['n']}"):
+        assert (await police.post(path, **why)).status_code == 403
+        assert (await world.http.post(path, **why)).status_code == 401

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.audit import entry
+from hub.audit import committer, entry
 from hub.policies import facts, gate
 from hub.policies.subject import PURPOSES, ROLES
 from tests import logbook
@@ -45,13 +45,12 @@ async def page_of(world: World, limit: int) -> tuple[list[str], list[Any]]:
     before = {(r["w"], r["n"]) for r in await logbook.rows(services, "act = 'list'")}
     answer = await police.get("/v1/cases", params={"limit": limit})
     assert answer.status_code == 200, answer.text
-    shown = [record["id"].replace("-", "") for case in answer.json()["items"] for record in case["records"]]
+    shown = [record["id"] for case in answer.json()["items"] for record in case["records"]]
     groups: list[Any] = []
     for row in await logbook.rows(services, "act = 'list'"):
         if (row["w"], row["n"]) not in before:
-            body = await logbook.body(services, row)
-            assert len(entry.canonical(body)) <= entry.BODY_LIMIT
-            groups += body["what"]
+            assert max(len(logbook.opened(services, row)[1]), len(row["detail"])) <= entry.BODY_LIMIT
+            groups += await logbook.groups(services, row)
     return shown, groups
 
 
@@ -59,10 +58,11 @@ async def test_a_mixed_page_is_logged_whole(world: World, monkeypatch: pytest.Mo
     """The control, one entry for the whole page, is refused and nothing leaves."""
     await mixed_cases(world, 120)
     shown, groups = await page_of(world, 1000)
-    named = [line.split(":")[1] for group in groups for line in group["rows"]]
+    named = [str(record) for group in groups for _, record, _ in group["rows"]]
     assert len(shown) > 90 and len({tuple(group["facts"]) for group in groups}) >= 8
     assert sorted(named) == sorted(shown) and len(set(named)) == len(named)
     monkeypatch.setattr(gate, "entries_of", lambda seen: [seen])
+    monkeypatch.setattr(committer, "BODY_LIMIT", 34 * 90)
     police = await world.agency("police", person="supervisor")
     answer = await police.get("/v1/cases", params={"limit": 1000})
     assert answer.status_code == 503 and "混合列表" not in answer.text
@@ -94,7 +94,8 @@ def test_a_decision_is_as_long_as_it_says(world: World) -> None:
         table = policy.table(unit_type, role, purpose)
         for bits in range(0, 1 << len(facts.NAMES), 7) if table.stateable else ():
             made = table.decide(bits)
-            group = {"clear": made.clear, "masked": made.masked, "facts": made.facts, "rules": made.rules, "rows": []}
-            assert len(entry.canonical(group)) <= made.size
+            group = {"clear": made.clear, "masked": made.masked, "facts": made.facts, "rules": made.rules}
+            told = entry.canonical({"what": [made.told]})
+            assert told == entry.canonical({"what": [group]}) and len(told) <= made.size + 20
             tried += 1
     assert tried > 1000

@@ -18,6 +18,7 @@ SWEPT = {
     "POST /v1/reports/{code}/additions",
     "POST /v1/reports/{code}/photos",
     "GET /v1/audit/entries",
+    "POST /v1/audit/entries/{chain}/{n}",
 }
 NO_CASE_DATA = {
     "POST /v1/reports": "takes a report and answers with a fresh receipt; reads nothing back",

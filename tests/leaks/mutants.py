@@ -251,7 +251,7 @@ LEAKS = [
         "        forged.set_result(keys.Ticket((self.w, 0), draft.rows))\n        return forged\n"
         "    if self._task is None",
     ),
-    Leak("log names fewer categories", "sweep", f"{GATE}._draft", '"clear": d.clear,', '"clear": (),'),
+    Leak("log names fewer categories", "sweep", f"{GATE}._draft", "d.told for d,", "{} for d,"),
     Leak(
         "the receipt alone opens all",
         "receipt",

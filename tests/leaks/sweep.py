@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import orjson
 
-from hub import clock, keys
-from hub.audit.entry import bound_to
+from hub import clock
 from hub.models.catalogue import KINDS, fields_of
+from tests import logbook
 from tests.leaks import oracle
 from tests.leaks.canaries import FOUND, Filed
 from tests.leaks.oracle import CLEAR, MASKED, Who
@@ -19,10 +18,6 @@ from tests.leaks.seed import Seeded
 from tests.world import World
 
 MASKED_HEAD = {"id", "status", "status_text", "kinds", "records", "shared", "masked", "withheld"}
-ENTRIES = (
-    "SELECT l.*, c.id AS case_id, c.key_wrapped, c.key_id FROM access_log l"
-    " LEFT JOIN cases c ON cardinality(l.case_refs) = 1 AND c.ref = l.case_refs[1] WHERE l.at >= $1"
-)
 Place = tuple[str, str, int]
 """Record id ('' for the case itself), category, form."""
 Shown = frozenset[Place]
@@ -32,15 +27,10 @@ Shown = frozenset[Place]
 async def entries_since(world: World, at: Any) -> list[dict[str, Any]]:
     """The opened bodies of the log's entries since a time."""
     services, found = world.services, []
-    for row in await services.database.audit.fetch(ENTRIES, at):
-        key = services.vault.log
-        if row["case_id"] is not None:
-            key = services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
-        try:
-            opened = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
-        except keys.SealBroken:
-            opened = services.vault.log.open(row["body"], bound_to(row["w"], row["n"]))[32:]
-        found.append(orjson.loads(opened) | {"outcome": row["outcome"], "status": row["status"]})
+    for row in await logbook.rows(services, "at >= $1", at):
+        what = await logbook.groups(services, row)
+        head = {"outcome": row["outcome"], "status": row["status"]}
+        found.append(logbook.body(services, row) | head | {"what": what})
     return found
 
 
@@ -175,7 +165,7 @@ class Sweep:
     def unlogged(self, who: Who, shown: set[Shown], entries: list[dict[str, Any]]) -> list[str]:
         """What was shown and stands in no entry of this caller."""
         mine = [e for e in entries if e["outcome"] == "permit" and self._by(who, e)]
-        groups = [group for entry in mine for group in entry.get("what", [])]
+        groups = [group for entry in mine for group in entry["what"]]
         return [f"not logged: {set(s)}" for s in shown if not any(self._covers(g, p) for g in groups for p in s)]
 
     @staticmethod
@@ -186,6 +176,6 @@ class Sweep:
 
     def _covers(self, group: dict[str, Any], place: Place) -> bool:
         record, category, form = place
-        start = self.case["ref"].hex + (f":{UUID(record).hex}:" if record else "")
+        wanted = (self.case["ref"], UUID(record) if record else None)
         named = group.get("clear", []) + (group.get("masked", []) if form == MASKED else [])
-        return any(row.startswith(start) for row in group["rows"]) and category in named
+        return category in named and any(row[0] == wanted[0] and wanted[1] in (None, row[1]) for row in group["rows"])

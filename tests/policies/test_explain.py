@@ -42,7 +42,7 @@ async def test_a_case_explained(world: World, config: Settings) -> None:
     assert (reasons["reporter"]["outcome"], reasons["reporter"]["layer"]) == ("withheld", "matrix")
     assert all(r["rule"] for r in reasons.values())
     (entry,) = await logbook.about(services, made["case_id"], "policy")
-    body = await logbook.body(services, entry)
+    body = logbook.body(services, entry)
     assert (entry["actor"], entry["unit_id"], body["command"]) == (NOBODY, None, "policy explain")
     assert body["about"]["account"] == str(row["id"]) and "who" not in body
 
