@@ -67,8 +67,9 @@ def extra(gate: Gate) -> str:
 
 def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     """The case head, then its records, in pieces to be joined once; the head is decided without authorship."""
-    row = seen[0].row
-    decision = gate.table.decide(row["facts"] & ~AUTHORED)
+    row, decision = seen[0].row, seen[0].decision
+    if decision.authored:
+        decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
     out += views.case_head(row, decision.outcomes, gate.services.directory, own), b',"records":['
     between = b""

@@ -11,7 +11,7 @@ import hmac
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -147,17 +147,16 @@ def open_row(
     key: CaseKey,
     record: tuple[UUID, int],
     row: Mapping[str, bytes | None],
-    columns: tuple[str, ...],
-    ends: tuple[bytes, ...],
+    columns: Iterable[tuple[str, bytes]],
 ) -> list[bytes]:
-    """Open what is filled of some columns of a record version; `ends` says of each how its binding ends (`ending`).
+    """Open what is filled of some columns of a record version, each given with the end of its binding (`ending`).
 
     Raises `NotLogged` unless the ticket covers the row and every column.
     """
     granted, prefix, opened = ticket.take(record), b"record|%b|" % record[0].bytes, []
     decrypt, mark = key.opener()
     try:
-        for name, end in zip(columns, ends, strict=True):
+        for name, end in columns:
             sealed = row[name]
             if sealed is not None:
                 if name not in granted:

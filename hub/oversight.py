@@ -1,7 +1,6 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,7 +11,6 @@ from hub import cursors, keys
 from hub.audit.entry import Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, NotFound, Unavailable
-from hub.models.directory import Directory
 from hub.models.values import Moment
 from hub.people import still_lives, still_living
 from hub.policies.gate import Gate
@@ -46,7 +44,7 @@ class Reason(BaseModel):
 
 COLUMNS = (
     "l.w, l.n, l.at, l.act, l.purpose, l.outcome, l.status, l.actor::text, l.unit_id,"
-    """ array_to_string(l.case_refs, '","') AS cases, l.body"""
+    " array_to_string(l.case_refs, ',') AS cases, l.body"
 )
 """What is shown as it is comes as text: there is nothing to make of it."""
 
@@ -70,10 +68,9 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
         known = gate.services.vault.pseudonym("case", case.bytes), case
         draft.case_refs = [ref for ref in known if any(str(ref) in row["cases"] for row in rows)]
     await gate.services.committer.commit(draft)
-    items = [b"{%b}" % _shown(gate, row) for row in rows]
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
-    return b'{"items":[%b],"next":%b}' % (b",".join(items), orjson.dumps(after))
+    return orjson.dumps({"items": [_shown(gate, row) for row in rows], "next": after}, option=orjson.OPT_UTC_Z)
 
 
 OPENED = (
@@ -98,7 +95,7 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
     draft.body |= {"query": "entry", "entry": f"{chain}:{n}", "reason": why.reason, "count": 1}
     await gate.services.committer.commit(draft)
     key = _key_of(gate, row)
-    return b'{%b,"rows":%b}' % (_shown(gate, row, *key), orjson.dumps(_rows(row, *key)))
+    return orjson.dumps(_shown(gate, row, *key) | {"rows": _rows(row, *key)}, option=orjson.OPT_UTC_Z)
 
 
 def _only_auditors(gate: Gate) -> None:
@@ -171,27 +168,30 @@ def _uuid(text: str) -> UUID:
         raise BadRequest("个案编号格式不正确。", "Not a case reference.") from None
 
 
-def _shown(gate: Gate, row: Any, *keys_: keys.Sealer) -> bytes:
+def _shown(gate: Gate, row: Any, *case_key: keys.Sealer) -> dict[str, Any]:
     """Head from the columns, and the body, which is null where no key opens it: before details stood apart, bodies
     about one case were sealed with its own key."""
-    vault, body = gate.services.vault, b"null"
-    for key in (vault.log(row["at"]), vault.whole_log, *keys_):
+    vault, unit, body = gate.services.vault, gate.services.directory.units.get(row["unit_id"]), b"null"
+    place = bound_to(row["w"], row["n"])
+    for key in (vault.log(row["at"]), vault.whole_log, *case_key):
         try:
-            body = key.open(row["body"], bound_to(row["w"], row["n"]))[32:]
+            body = key.open(row["body"], place)[32:]
             break
         except keys.SealBroken:
             continue
-    return b'%b,"at":%b,"status":%d,"actor":"%b","unit":%b,"cases":[%b],"chain":"%b","n":%d,"body":%b' % (
-        _words(row["act"], row["purpose"], row["outcome"]),
-        orjson.dumps(row["at"], option=orjson.OPT_UTC_Z),
-        row["status"],
-        row["actor"].encode(),
-        _unit(gate.services.directory, row["unit_id"]),
-        b'"%b"' % row["cases"].encode() if row["cases"] else b"",
-        _chain(row["w"]),
-        row["n"],
-        body,
-    )
+    return {
+        "act": row["act"],
+        "purpose": row["purpose"],
+        "outcome": row["outcome"],
+        "at": row["at"],
+        "status": row["status"],
+        "actor": row["actor"],
+        "unit": unit.code if unit else None,
+        "cases": row["cases"].split(",") if row["cases"] else [],
+        "chain": str(row["w"]),
+        "n": row["n"],
+        "body": orjson.Fragment(body),
+    }
 
 
 def _key_of(gate: Gate, row: Any) -> list[keys.Sealer]:
@@ -211,23 +211,3 @@ def _rows(row: Any, *key: keys.Sealer) -> list[dict[str, Any]] | None:
             detail = sealer.open(row["detail"] or b"", detail_bound_to(row["w"], row["n"]))
             return [{"case": case, "record": record, "version": version} for case, record, version in rows_of(detail)]
     return None
-
-
-def _unit(directory: Directory, unit_id: UUID | None) -> bytes:
-    unit = directory.units.get(unit_id) if unit_id else None
-    return _code(unit.code if unit else None)
-
-
-@lru_cache(maxsize=10_000)
-def _code(code: str | None) -> bytes:
-    return orjson.dumps(code)
-
-
-@lru_cache
-def _chain(w: UUID) -> bytes:
-    return str(w).encode()
-
-
-@lru_cache
-def _words(act: str, purpose: str, outcome: str) -> bytes:
-    return orjson.dumps({"act": act, "purpose": purpose, "outcome": outcome})[1:-1]

@@ -161,9 +161,8 @@ async def test_moved_ciphertext_does_not_open(world: World) -> None:
             ticket = keys.Ticket((uuid.uuid4(), 1), {(at["id"], 1): frozenset({column})})
             own = at is row and column == name and version == versions(row["last_changed"])[INDEX[name[2:]]]
             try:
-                keys.open_row(
-                    ticket, key, (at["id"], 1), {column: row[name]}, (column,), (keys.ending(column, version),)
-                )
+                where = [(column, keys.ending(column, version))]
+                keys.open_row(ticket, key, (at["id"], 1), {column: row[name]}, where)
             except keys.SealBroken:
                 assert not own
                 wrong += 1

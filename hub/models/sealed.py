@@ -44,8 +44,8 @@ LAST = 0xFFFF
 
 
 @lru_cache(maxsize=4096)
-def places(columns: tuple[str, ...], last_changed: bytes, common: bool) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
-    """What to open for these columns of a record, and how their bindings end: nearly all have the same few histories.
+def places(columns: tuple[str, ...], last_changed: bytes, common: bool) -> tuple[tuple[str, bytes], ...]:
+    """What to open for these columns of a record, and how each binding ends: nearly all have the same few histories.
 
     `common` puts the one envelope in the place of those that it holds.
     """
@@ -53,7 +53,7 @@ def places(columns: tuple[str, ...], last_changed: bytes, common: bool) -> tuple
     if common:
         columns = (COMMON_COLUMN, *(column for column in columns if column not in IN_COMMON))
     ends = (keys.ending(column, known[CATEGORY_OF[column]] if column in CATEGORY_OF else 1) for column in columns)
-    return columns, tuple(ends)
+    return tuple(zip(columns, ends, strict=True))
 
 
 def advanced(last_changed: bytes, changed: list[int], version: int) -> bytes:

@@ -19,13 +19,13 @@ PARAMETERS = (
 )
 
 _INVOLVED = "{unit} = ANY(c.involved)"
-_IN_AREA = "{area} <> '' AND starts_with(c.region_code, {area})"
+_IN_AREA = "starts_with(c.region_code, {area})"
 _REFERRED = "{unit} = ANY(c.referred)"
 _NAMED = "{unit} = ANY(c.named)"
 _SUPERIOR = (
     "CASE WHEN {unit_type} = 'joint_centre'"
     f" THEN {_IN_AREA} AND length({{area}}) < length(c.handler_area)"
-    " ELSE starts_with(c.handler_path, {path} || '/') END"
+    " ELSE starts_with(c.handler_path, {path}) END"
 )
 
 FACTS: dict[str, str] = {
@@ -66,6 +66,9 @@ BY_PLACE = ("territorial", "emergency")
 """Facts that a case's place alone can make true, and for a joint centre `superior`. The others hold only for units
 that the table `case_unit` names beside the case."""
 
+EXCLUDES = {"involved": "territorial"}
+"""Where the first holds the second does not, and is not asked for."""
+
 NAMES: tuple[str, ...] = tuple(FACTS)
 BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(NAMES)}
 FIRST_FREE = len(PARAMETERS) + 1
@@ -90,7 +93,12 @@ def raw(name: str, who: Who, *, records: bool = False) -> str:
 
 def mask(who: Who, *, records: bool = False) -> str:
     """All facts of a row as one integer; what is NULL does not hold."""
-    return " | ".join(f"CASE WHEN {raw(n, who, records=records)} THEN {BIT[n]} ELSE 0 END" for n in NAMES)
+
+    def when(name: str) -> str:
+        then = f"WHEN {raw(name, who, records=records)} THEN {BIT[name]} "
+        return then + (when(EXCLUDES[name]) if name in EXCLUDES else "")
+
+    return " | ".join(f"CASE {when(name)}ELSE 0 END" for name in NAMES if name not in EXCLUDES.values())
 
 
 def true_in(bits: int) -> tuple[str, ...]:

@@ -137,9 +137,9 @@ class Gate:
         row, decision = item.row, item.decision
         granted = decision.listed if query.listed else decision.columns
         common = decision.common and row[COMMON_COLUMN] is not None
-        columns, ends = places(granted, row["last_changed"], common)
+        columns = places(granted, row["last_changed"], common)
         record = row["id"], row["version"]
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns, ends))
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

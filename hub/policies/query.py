@@ -101,7 +101,7 @@ def _fetched(table: Table, query: Query) -> list[str]:
     names, apart = [], ""
     if table.common:
         together = f"{table.common} AND r.{COMMON_COLUMN} IS NOT NULL"
-        apart = f" AND NOT ({together})"
+        apart = f"NOT ({together}) AND "
         names.append(f"CASE WHEN {together} THEN r.{COMMON_COLUMN} END AS {COMMON_COLUMN}")
     for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
         if category == "refuge" and query.listed:
@@ -109,8 +109,8 @@ def _fetched(table: Table, query: Query) -> list[str]:
         opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
         if opened:
             alone = apart if category in COMMON else ""
-            names.append(f"CASE WHEN f.facts & {opened} <> 0{alone} THEN r.{clear} END AS {clear}")
+            names.append(f"CASE WHEN {alone}f.facts & {opened} <> 0 THEN r.{clear} END AS {clear}")
         if shown != opened and category != "routine":
-            only = f" AND f.facts & {opened} = 0" if opened else ""
-            names.append(f"CASE WHEN f.facts & {shown} <> 0{only} THEN r.{masked} END AS {masked}")
+            only = f"f.facts & {opened} = 0 AND " if opened else ""
+            names.append(f"CASE WHEN {only}f.facts & {shown} <> 0 THEN r.{masked} END AS {masked}")
     return names

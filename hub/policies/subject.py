@@ -73,11 +73,12 @@ class Subject:
         return (self.client_id or str(self.own_case)).encode()
 
     def parameters(self) -> tuple[Any, ...]:
-        """The values of `facts.PARAMETERS`, in that order."""
+        """The values of `facts.PARAMETERS`, in that order. Everything lies in an area of no digits: who has none is
+        nowhere. What stands below a unit begins with its path and a stroke."""
         return (
             self.unit_id,
-            self.area,
-            self.path,
+            self.area or "-",
+            self.path + "/",
             list(self.person_keys),
             self.account_id,
             self.account_rev,

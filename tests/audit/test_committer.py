@@ -131,9 +131,7 @@ def test_tickets_are_single_use_and_exact() -> None:
         return key.data.seal(b'"a":1', keys.bind("record", of[0], column, of[1]))
 
     def opened(by: keys.Ticket, of: tuple[UUID, int], **envelopes: bytes) -> list[bytes]:
-        return keys.open_row(
-            by, key, of, envelopes, tuple(envelopes), tuple(keys.ending(name, of[1]) for name in envelopes)
-        )
+        return keys.open_row(by, key, of, envelopes, [(name, keys.ending(name, of[1])) for name in envelopes])
 
     def ticket() -> keys.Ticket:
         return keys.Ticket((uuid4(), 1), {row: frozenset({"c_facts", "m_victim"})})
