@@ -4,6 +4,7 @@ Case, parties, record, outbox row and log entry of a filing are rows of one stat
 takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ NAMED = "phone_name"
 """Kept beside the phone, of which it is the narrower form."""
 MATCHING = ("id", NAMED)
 ROUTINE = INDEX["routine"]
+NOTHING_SEALED = dict.fromkeys(SEALED_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,13 @@ def filled(filing: Filing) -> list[int]:
 
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
-    """Envelopes by column for every category the record fills, beside those carried over."""
+    """Envelopes by column for every category the record fills, beside those carried over; one draw for all nonces."""
     sealed, sealer = dict(filing.carried), key.data
-    for name, members in split(KINDS[filing.kind], filing.values, whole=filing.version == 1).items():
-        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version))
+    parts = split(KINDS[filing.kind], filing.values, whole=filing.version == 1)
+    drawn = os.urandom(keys.NONCE * len(parts))
+    for i, (name, members) in enumerate(parts.items()):
+        nonce = drawn[i * keys.NONCE : (i + 1) * keys.NONCE]
+        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version), nonce)
     return sealed
 
 
@@ -237,7 +242,7 @@ def add_record(
         "leaf_hash": leaf_hash,
         "digest": filing.digest,
     }
-    rows.insert("record", values | {name: sealed.get(name) for name in SEALED_COLUMNS})
+    rows.insert("record", values | NOTHING_SEALED | sealed)
     outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
     rows.insert("change", outbox | {"categories": changed, "at": made_at})
 

@@ -60,7 +60,7 @@ class Case(SQLModel, table=True):
         Index("cases_township", "township", text("opened_at DESC"), text("id DESC")),
         Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
         Index("cases_opened", text("opened_at DESC"), text("id DESC")),
-        Index("cases_ref", "ref", unique=True, postgresql_include=["id", "key_wrapped", "key_id"]),
+        Index("cases_ref", "ref", unique=True),
         Index("cases_intake", "duty_unit_id", postgresql_where=text("intake_open")),
     )
 
