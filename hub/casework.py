@@ -71,7 +71,7 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     if decision.authored:
         decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
-    out += views.case_head(row, decision.outcomes, gate.services.directory, own), b',"records":['
+    out += views.case_head(row, decision.routine, decision.moments, gate.services.directory, own), b',"records":['
     between = b""
     for item in seen:
         if _listable(item):

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request, Response
@@ -28,7 +29,8 @@ async def parse(request: Request, model: type[M]) -> tuple[M, bytes]:
 def query(request: Request, model: type[M]) -> M:
     """The query string as an instance of the model; a parameter that is not the model's is refused."""
     try:
-        return model.model_validate(dict(request.query_params))
+        given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return model.model_validate(dict(given))
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False)) from None
 

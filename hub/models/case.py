@@ -19,8 +19,11 @@ from hub.models.fields import CATEGORIES
 _MOMENT, _MOMENTS = Struct(">q"), Struct(f">{len(CATEGORIES)}q")
 
 
+Moments = Callable[[bytes], tuple[int, ...]]
+
+
 @lru_cache
-def moments_of(outcomes: Sequence[int]) -> Callable[[bytes], tuple[int, ...]]:
+def moments_of(outcomes: Sequence[int]) -> Moments:
     """Unpacks of `cases.touched` what is not withheld, in microseconds by category."""
     return Struct(">" + "".join("q" if outcome else "8x" for outcome in outcomes)).unpack
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from hub.clock import from_micros
-from hub.models.case import moments_of
+from hub.models.case import Moments
 from hub.models.catalogue import ANONYMOUS, KINDS, fields_of
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory
@@ -17,15 +17,14 @@ from hub.models.party import Child
 from hub.models.sealed import IN_ORDER
 
 CLEAR, MASKED = 2, 1
-ROUTINE = INDEX["routine"]
 STATUSES, STAGES, RISKS = ({word.value: word.zh for word in words} for words in (Status, Stage, RiskLevel))
 NAMED = {kind: orjson.dumps({"kind": kind, "title": model.title})[1:-1] for kind, model in KINDS.items()}
 Row = Mapping[str, Any]
 
 
-def touched_at(row: Row, outcomes: Sequence[int]) -> datetime:
+def touched_at(row: Row, moments: Moments) -> datetime:
     """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    return from_micros(max(moments_of(outcomes)(row["touched"])))
+    return from_micros(max(moments(row["touched"])))
 
 
 @lru_cache
@@ -40,11 +39,12 @@ def _status(status: str) -> bytes:
     return orjson.dumps({"status": status, "status_text": STATUSES[status]})[1:-1]
 
 
-def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds: Sequence[str]) -> bytes:
-    """The `routine` part of a case, in the form its outcome allows, without the closing brace."""
+def case_head(row: Row, routine: int, moments: Moments, directory: Directory, own_kinds: Sequence[str]) -> bytes:
+    """The `routine` part of a case, in the form its outcome allows, without the closing brace. `moments` unpacks when
+    what the caller may see was touched."""
     case_id = str(row["case_id"]).encode()
-    if outcomes[ROUTINE] == CLEAR:
-        rest = {"number": row["number"], "opened_at": row["opened_at"], "updated_at": touched_at(row, outcomes)}
+    if routine == CLEAR:
+        rest = {"number": row["number"], "opened_at": row["opened_at"], "updated_at": touched_at(row, moments)}
         return b'{"id":"%b",%b,%b,%b,"kinds":[%b],"units":[%b]' % (
             case_id,
             _words(row["status"], row["stage"], row["risk_level"]),
@@ -53,7 +53,7 @@ def case_head(row: Row, outcomes: Sequence[int], directory: Directory, own_kinds
             row["kinds"].encode(),
             directory.several(row["acting"]),
         )
-    if outcomes[ROUTINE] == MASKED:
+    if routine == MASKED:
         return b'{"id":"%b",%b,"kinds":%b' % (case_id, _status(row["status"]), orjson.dumps(sorted(own_kinds)))
     return b'{"id":"%b"' % case_id
 

@@ -17,6 +17,7 @@ import casbin
 import orjson
 
 from hub.audit.entry import canonical
+from hub.models.case import Moments, moments_of
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON, COMMON_COLUMN, IN_ORDER
 from hub.policies import facts
@@ -55,16 +56,15 @@ class Decision:
     authored: bool
     visible: bool
     routine: int
+    moments: Moments
 
     def outcome(self, category: str) -> int:
         return self.outcomes[INDEX[category]]
 
 
 def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable[str]) -> Decision:
-    """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`.
-
-    `told` is what a log entry says of it, `size` how many bytes that takes.
-    """
+    """Masked `routine` is the case's status in words: of records it opens nothing. Lists never show `refuge`. `told` is
+    what a log entry says of it, `size` how many bytes that takes."""
     by = [tuple(c.value for c, o in zip(CATEGORIES, outcomes, strict=True) if o == w) for w in range(3)]
     columns = tuple(
         f"{'c' if outcome == CLEAR else 'm'}_{category}"
@@ -79,7 +79,7 @@ def _decision(names: tuple[str, ...], outcomes: tuple[int, ...], rules: Iterable
     told = canonical({"clear": by[CLEAR], "masked": by[MASKED], "facts": names, "rules": rules})
     entered = (orjson.Fragment(told), len(told))
     opened = (by[CLEAR], by[MASKED], by[WITHHELD])
-    asked: tuple[Any, ...] = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]])
+    asked: tuple[Any, ...] = ("authored" in names, any(outcomes), outcomes[INDEX["routine"]], moments_of(outcomes))
     return Decision(names, outcomes, rules, *opened, columns, listed, common, granted, tail, *entered, *asked)
 
 
