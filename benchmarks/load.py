@@ -21,7 +21,7 @@ from benchmarks.limit import COLUMNS as FLAT
 from hub import admin, cases, clock, keys
 from hub.audit.committer import COLUMNS as ENTRY
 from hub.audit.committer import columns
-from hub.audit.entry import GENESIS, Act, named
+from hub.audit.entry import GENESIS, Act
 from hub.filing import Filing, Rows, filled, finish, recognise
 from hub.main import open_services
 from hub.models.case import packed
@@ -163,9 +163,9 @@ async def _entries(services: Services, share: Share) -> None:
         for n in range(start + 1, min(start + ENTRIES_CHUNK, share.entries) + 1):
             _, ref, record, key = share.made[dice.randrange(len(share.made))]
             draft = gate.draft(Act.read)
-            draft.body |= {"what": [decision.told], "rows": [1], "query": "case", "count": 1}
-            draft.detail, draft.seal_with = named(ref, record, 1), key.log
-            draft.actor, draft.case_refs = actors[dice.randrange(ACTORS)], [ref]
+            draft.body |= {"what": [decision.told], "query": "case", "count": 1}
+            draft.actor = actors[dice.randrange(ACTORS)]
+            draft.name(ref, key, (record, 1))
             at = clock.to_micros(sample.START + sample.SPAN * n / share.entries)
             row, previous = columns(services.vault, draft, w, n, previous, at)
             rows.append(row)

@@ -12,7 +12,7 @@ import puremagic
 
 from hub import clock, keys
 from hub.audit.committer import insert_entry
-from hub.audit.entry import GENESIS, Act, named
+from hub.audit.entry import GENESIS, Act
 from hub.casework import find_record, origin_known
 from hub.errors import BadRequest, Forbidden, NotFound, TooLarge, UnsupportedType
 from hub.policies.decide import CLEAR
@@ -138,9 +138,8 @@ async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chu
     services, row = gate.services, item.row
     head = orjson.dumps(made.shown())
     draft = gate.draft(Act.create)
-    draft.case_refs, draft.seal_with = [row["ref"]], key.log
-    draft.detail = named(row["ref"], made.id)
-    draft.body |= {"kind": "attachment", "rows": [1], "count": 1}
+    draft.name(row["ref"], key, (made.id, 0))
+    draft.body |= {"kind": "attachment", "count": 1}
     async with services.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO attachment (id, record_id, case_id, unit_id, category, at, chunks, head)"

@@ -4,7 +4,6 @@ Case, parties, record, outbox row and log entry of a filing are rows of one stat
 takes those of many filings as it takes those of one (see `hub/writer.py`).
 """
 
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,6 @@ from uuid import UUID, uuid4
 
 from hub import keys
 from hub.audit.committer import COLUMNS, Draft, columns
-from hub.audit.entry import named
 from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
@@ -157,13 +155,10 @@ def filled(filing: Filing) -> list[int]:
 
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
-    """Envelopes by column for every category the record fills, beside those carried over; one draw for all nonces."""
+    """Envelopes by column for every category the record fills, beside those carried over."""
     sealed, sealer = dict(filing.carried), key.data
-    parts = split(KINDS[filing.kind], filing.values, whole=filing.version == 1)
-    drawn = os.urandom(keys.NONCE * len(parts))
-    for i, (name, members) in enumerate(parts.items()):
-        nonce = drawn[i * keys.NONCE : (i + 1) * keys.NONCE]
-        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version), nonce)
+    for name, members in split(KINDS[filing.kind], filing.values, whole=filing.version == 1).items():
+        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version))
     return sealed
 
 
@@ -274,8 +269,7 @@ def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:
     """Complete a change's entry: which case, which record version, which categories."""
-    draft.case_refs, draft.seal_with = [target.ref], target.key.log
-    draft.detail = named(target.ref, filing.record_id, filing.version)
+    draft.name(target.ref, target.key, (filing.record_id, filing.version))
     what = {"clear": [CATEGORIES[i].value for i in changed]}
-    draft.body |= {"what": [what], "rows": [1], "kind": filing.kind, "count": 1}
+    draft.body |= {"what": [what], "kind": filing.kind, "count": 1}
     return draft

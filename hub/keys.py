@@ -76,9 +76,8 @@ class Sealer:
         made: Aead = cipher(key)
         self.encrypt, self.decrypt = made.encrypt, made.decrypt
 
-    def seal(self, data: bytes, bound_to: bytes, nonce: bytes = b"") -> bytes:
-        """Whoever gives a nonce drew it at random, and uses it once."""
-        nonce = nonce or os.urandom(NONCE)
+    def seal(self, data: bytes, bound_to: bytes) -> bytes:
+        nonce = os.urandom(NONCE)
         return self.mark + nonce + self.encrypt(nonce, data, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:

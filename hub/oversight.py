@@ -1,6 +1,5 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
-from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
@@ -63,10 +62,8 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     rows = await _fetched(gate, f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}", args)
     draft = gate.draft(Act.audit_read)
     draft.body |= {"query": _shape(filters), "count": len(rows)}
-    if filters.case:
-        case = _uuid(filters.case)
-        known = gate.services.vault.pseudonym("case", case.bytes), case
-        draft.case_refs = [ref for ref in known if any(str(ref) in row["cases"] for row in rows)]
+    if filters.case:  # the first arguments are what it is called by
+        draft.case_refs = [ref for ref in args[:2] if any(str(ref) in row["cases"] for row in rows)]
     await gate.services.committer.commit(draft)
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
@@ -95,7 +92,7 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
     draft.body |= {"query": "entry", "entry": f"{chain}:{n}", "reason": why.reason, "count": 1}
     await gate.services.committer.commit(draft)
     key = _key_of(gate, row)
-    return orjson.dumps(_shown(gate, row, *key) | {"rows": _rows(row, *key)}, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(_shown(gate, row, key) | {"rows": _rows(row, key)}, option=orjson.OPT_UTC_Z)
 
 
 def _only_auditors(gate: Gate) -> None:
@@ -108,12 +105,12 @@ async def _fetched(gate: Gate, sql: str, args: list[Any]) -> list[Any]:
     """Rows of the log, for whoever has not left since the session was looked up."""
     living, session = still_living(gate.services, gate.subject, len(args) + 1)
     try:
-        rows = await gate.services.database.audit.fetch(sql.format(living=living), *args, *session)
+        rows: list[Any] = await gate.services.database.audit.fetch(sql.format(living=living), *args, *session)
     except FAILED as lost:
         raise Unavailable from lost
     if not rows:
         await still_lives(gate.services, gate.subject)
-    return list(rows)
+    return rows
 
 
 def _shape(filters: LogFilters) -> str:
@@ -168,12 +165,14 @@ def _uuid(text: str) -> UUID:
         raise BadRequest("个案编号格式不正确。", "Not a case reference.") from None
 
 
-def _shown(gate: Gate, row: Any, *case_key: keys.Sealer) -> dict[str, Any]:
+def _shown(gate: Gate, row: Any, case_key: keys.Sealer | None = None) -> dict[str, Any]:
     """Head from the columns, and the body, which is null where no key opens it: before details stood apart, bodies
     about one case were sealed with its own key."""
     vault, unit, body = gate.services.vault, gate.services.directory.units.get(row["unit_id"]), b"null"
     place = bound_to(row["w"], row["n"])
-    for key in (vault.log(row["at"]), vault.whole_log, *case_key):
+    for key in (vault.log(row["at"]), vault.whole_log, case_key):
+        if key is None:
+            break
         try:
             body = key.open(row["body"], place)[32:]
             break
@@ -194,20 +193,22 @@ def _shown(gate: Gate, row: Any, *case_key: keys.Sealer) -> dict[str, Any]:
     }
 
 
-def _key_of(gate: Gate, row: Any) -> list[keys.Sealer]:
+def _key_of(gate: Gate, row: Any) -> keys.Sealer | None:
     """What opens the detail: the key of its one case, if there is one and it is not gone, else the log's."""
     vault = gate.services.vault
     try:
         if row["case_id"] is not None:
-            return [vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log]
+            return vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
     except keys.SealBroken:
-        return []
-    return [vault.log(row["at"])]
+        return None
+    return vault.log(row["at"])
 
 
-def _rows(row: Any, *key: keys.Sealer) -> list[dict[str, Any]] | None:
-    for sealer in key:
-        with suppress(keys.SealBroken):
-            detail = sealer.open(row["detail"] or b"", detail_bound_to(row["w"], row["n"]))
-            return [{"case": case, "record": record, "version": version} for case, record, version in rows_of(detail)]
-    return None
+def _rows(row: Any, key: keys.Sealer | None) -> list[dict[str, Any]] | None:
+    if key is None or row["detail"] is None:
+        return None
+    try:
+        detail = key.open(row["detail"], detail_bound_to(row["w"], row["n"]))
+    except keys.SealBroken:
+        return None
+    return [{"case": case, "record": record, "version": version} for case, record, version in rows_of(detail)]

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import clock, keys
-from hub.audit.entry import BODY_LIMIT, GENESIS, Act, bound_to, canonical, detail_bound_to, leaf_bytes, leaf_hash
+from hub.audit.entry import BODY_LIMIT, GENESIS, Act, bound_to, canonical, detail_bound_to, leaf_bytes, leaf_hash, named
 from hub.db import FAILED, Connection, Database
 from hub.errors import Unavailable
 
@@ -48,6 +48,12 @@ class Draft:
     detail: bytes = b""
     seal_with: keys.Sealer | None = None
     rows: dict[tuple[UUID, int], frozenset[str]] = field(default_factory=dict)
+
+    def name(self, ref: UUID, key: keys.CaseKey, *records: tuple[UUID, int]) -> None:
+        """Records, or attachments (version 0), of the one case that it is about: one group of rows."""
+        self.case_refs, self.seal_with = [ref], key.log
+        self.detail = b"".join(named(ref, *record) for record in records)
+        self.body["rows"] = [len(records)]
 
 
 Columns = tuple[Any, ...]

@@ -225,11 +225,10 @@ class Gate:
     async def release_files(self, item: Seen, category: str, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:
         """A ticket for attachments of a record whose evidence this caller sees in clear; logged first."""
         draft, row = self.draft(Act.read), item.row
-        draft.case_refs, draft.seal_with = [row["ref"]], self._case_key(row).log
         draft.rows = {(file, 0): columns for file in files}
-        draft.detail = b"".join(named(row["ref"], file) for file in files)
+        draft.name(row["ref"], self._case_key(row), *draft.rows)
         what = {"clear": [category], "parts": sorted(columns), "facts": item.decision.facts}
-        draft.body |= {"what": [what], "rows": [len(files)], "query": "attachments", "count": len(files)}
+        draft.body |= {"what": [what], "query": "attachments", "count": len(files)}
         return await self.services.committer.commit(draft)
 
 
