@@ -34,9 +34,9 @@ def number(region_code: str, at: datetime) -> str:
 
 
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:
-    """An existing case as a target, from a row that holds its id, reference, key and beginning."""
+    """An existing case as a target, from a row that holds its id, reference, key, beginning and place."""
     key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
-    known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"])
+    known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"], row["region_code"])
     return Target(*known, new=False, persons=persons or {})
 
 
@@ -45,7 +45,7 @@ def new_target(vault: keys.Vault, at: datetime, household: UUID | None, persons:
     case_id = uuid4()
     key, wrapped = vault.new_case_key(case_id)
     ref = vault.pseudonym("case", case_id.bytes)
-    return Target(case_id, ref, wrapped, vault.key_id, key, at, True, household or uuid4(), persons)
+    return Target(case_id, ref, wrapped, vault.key_id, key, at, "", True, household or uuid4(), persons)
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ def add_case(
     """A new case, and the units that may have to do with it."""
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
     row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
-    row["region_code"] = region_code
+    row["region_code"] = target.region = region_code
     row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
     row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
     row |= {"reporter_confirmed": bool(effects.reporter_confirmed)}
@@ -133,7 +133,7 @@ def add_case(
     row |= _keys_of(filing)
     rows.insert("cases", row)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
-    _link(rows, target, [*involved, *effects.referred, *effects.named, *above])
+    _link(rows, target, [*involved, *effects.referred, *effects.named, *above], directory)
 
 
 def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
@@ -184,6 +184,7 @@ def touch_case(
     filing: Filing,
     effects: Effects,
     changed: list[int],
+    directory: Directory,
     *,
     handed_over: bool,
     answered: bool,
@@ -202,13 +203,14 @@ def touch_case(
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     called = [effects.called] if effects.called else []
-    _link(rows, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *called])
+    _link(rows, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *called], directory)
 
 
-def _link(rows: Rows, target: Target, units: list[UUID]) -> None:
-    """Units that may have to do with a case."""
+def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -> None:
+    """Units that may have to do with a case, and whether it lies outside their area."""
     for unit in dict.fromkeys(units):
         row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
+        row["outside"] = not directory.covers(unit, target.region)
         rows.insert("case_unit", row, known=not target.new)
 
 

@@ -99,6 +99,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
             filing,
             effects,
             filled(filing),
+            directory,
             handed_over=subject.role != "intake" and not secret_origin,
             answered=subject.unit_type == "police",
             new_record=True,
@@ -210,6 +211,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         effects = cases.effects_of(filing, services.directory)
         effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)
-        cases.touch_case(rows, target, filing, effects, changed, handed_over=False, answered=False, new_record=False)
+        quiet = {"handed_over": False, "answered": False, "new_record": False}
+        cases.touch_case(rows, target, filing, effects, changed, services.directory, **quiet)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         await rows.write(connection)

@@ -120,6 +120,7 @@ class Target:
     key_id: str
     key: keys.CaseKey
     opened_at: datetime
+    region: str
     new: bool
     household: UUID | None = None
     persons: dict[bytes, UUID] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hub import clock, cursors
 from hub.audit.entry import Act
 from hub.casework import extra, write_case
-from hub.models.case import moment, packed_moment
+from hub.models.case import Case, moment, packed_moment
 from hub.models.catalogue import KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
@@ -120,29 +120,41 @@ RECENT = timedelta(days=1)
 PICKED = "(SELECT n.* FROM cases n WHERE {} OFFSET 0) c"
 """Few cases, found first and put in order after: else, for the order's sake, all cases would be walked."""
 CHANGED = PICKED.format(f"n.id IN (SELECT case_id FROM change WHERE at >= ${A}::timestamptz)")
-LINKED = "SELECT l.case_id AS id, l.opened_at FROM case_unit l WHERE l.unit_id = $1::uuid"
-AROUND = "SELECT n.id, n.opened_at FROM cases n WHERE {}"
+LINKED = (
+    "(SELECT l.case_id AS id, l.opened_at FROM case_unit l WHERE l.unit_id = $1::uuid) k JOIN cases c ON c.id = k.id"
+)
+"""The cases that a unit has to do with, in the order of its links."""
+
+
+def _columns(**instead: str) -> str:
+    """The columns of a case, some taken from elsewhere: from the index that is walked, so that a cursor bounds it."""
+    return ", ".join(instead.get(column.name, f"n.{column.name}") for column in Case.__table__.columns)  # type: ignore[attr-defined]
+
+
+MERGED = (
+    f"((SELECT {_columns()} FROM cases n WHERE {{}} ORDER BY n.opened_at DESC, n.id DESC) UNION ALL"
+    f" (SELECT {_columns(id='l.case_id', opened_at='l.opened_at')} FROM case_unit l JOIN cases n ON n.id = l.case_id"
+    " WHERE l.unit_id = $1::uuid AND l.outside AND NOT starts_with(n.region_code, $2)"
+    " ORDER BY l.opened_at DESC, l.case_id DESC)) c"
+)
+"""The cases of a unit's area, merged with those beyond it that it has to do with: each in order, none twice."""
 
 
 def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
     """What to walk, newest first: the source, a name for it, and the alias whose order is followed.
 
     What changed of late is taken from the outbox of changes. A region inside the caller's own area is walked by
-    itself. Else the cases that the unit has to do with are, merged, where place alone opens anything, with those of
-    its area.
+    itself. Where place alone opens anything, the area is, merged with the cases beyond it that the unit has to do
+    with; elsewhere all that it has to do with.
     """
     own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
     if since and since > clock.now() - RECENT:
         return CHANGED, "changed", "c"
     if gate.table.local and own and prefix.startswith(own):
         return "cases c", "", "c"
-    walks, name = [LINKED], "linked"
     if gate.table.local and own:
-        walks.append(AROUND.format(_within("n", len(own)).format("$2::text")))
-        name = f"around{len(own)}"
-    order = " ORDER BY opened_at DESC, id DESC"  # in each as well: else they are joined first, and sorted whole
-    text = " UNION ALL ".join(f"({walk}{order})" for walk in walks)
-    return f"(SELECT DISTINCT ON (opened_at, id) * FROM ({text}) w{order}) k JOIN cases c ON c.id = k.id", name, "k"
+        return MERGED.format(_within("n", len(own)).format("$2::text")), f"around{len(own)}", "c"
+    return LINKED, "linked", "k"
 
 
 def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:

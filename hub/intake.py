@@ -113,7 +113,8 @@ class Intake:
         """What the reporter adds later, to the same case."""
         accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=subject)
         row = await self.services.database.fetchrow(
-            "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1", subject.own_case
+            "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM cases WHERE id = $1",
+            subject.own_case,
         )
         await self._file(accepted, cases.target_of(self.services.vault, row))
         return accepted.record_id
@@ -183,7 +184,7 @@ class Intake:
             cases.add_case(rows, target, filing, effects, handler, region, services.directory, alert=True, intake=True)
         else:
             quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
-            cases.touch_case(rows, target, filing, effects, filled(filing), **quiet)
+            cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **quiet)
         if accepted.known is None:
             rows.insert("receipt", accepted.receipt(target))
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)

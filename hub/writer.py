@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
   FROM party_key k LEFT JOIN cases h ON h.id = k.case_id
   WHERE k.key = ANY(q.known::bytea[]) AND (k.kind = 'id' OR k.named = ANY(q.names::bytea[]))) p
 LEFT JOIN LATERAL (
-  SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM (
+  SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM (
     SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
       WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'

@@ -17,7 +17,7 @@ from hub.demo.province import TYPES
 from tests.forms import minimal
 from tests.leaks import callers
 from tests.leaks.province import RELATIONS, code, settle
-from tests.policies.test_candidates import LINKED_ALONE
+from tests.policies.test_candidates import LED, UNLED
 from tests.world import AWAY, HOME, Caller, World, call, pair, someone
 
 BESIDE = ("records", "shared")
@@ -167,10 +167,10 @@ async def test_the_table_holds_whom_it_should(world: World, known: list[str]) ->
     """`case_unit` by its rule, worked out a second time; nothing more, but units that were once referred to."""
     codes, database = world.services.directory.codes, world.services.database
     for row in await database.fetch("SELECT * FROM cases WHERE id = ANY($1::uuid[])", known):
-        there = {
-            r["unit_id"]: r["opened_at"]
-            for r in await database.fetch("SELECT * FROM case_unit WHERE case_id = $1", row["id"])
-        }
+        links = await database.fetch("SELECT * FROM case_unit WHERE case_id = $1", row["id"])
+        there, beyond = ({r["unit_id"]: r[name] for r in links} for name in ("opened_at", "outside"))
+        areas = {unit.id: unit.area for unit in codes.values()}
+        assert beyond == {unit: not row["region_code"].startswith(areas[unit]) for unit in there}
         above = {codes[code].id for code in row["handler_path"].split("/")}
         beside = {row["handler_id"], row["duty_unit_id"], row["reporting_unit_id"]} - {None}
         should = {*row["involved"], *row["referred"], *row["named"], *above}
@@ -184,7 +184,8 @@ async def test_a_forgotten_superior_is_found(world: World, known: list[str], mon
     """Control: candidates without superiors; the provincial police misses its county's case in another province."""
     province = await world.agency("police", region="50", purpose="supervision")
     assert (await differences(province, "supervision", known))[1] == []
-    monkeypatch.setattr(finding, "LINKED", LINKED_ALONE)
+    for name in ("LINKED", "MERGED"):
+        monkeypatch.setattr(finding, name, getattr(finding, name).replace(LED, UNLED))
     forget(world)
     missing = (await differences(province, "supervision", known))[1]
     monkeypatch.undo()

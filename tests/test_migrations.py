@@ -22,7 +22,7 @@ CASE, REF, CITY, COUNTY, COURT, PERSON, PARTY, RECORD_ID = (uuid.UUID(int=n) for
 REGION = "INSERT INTO region (code, name, level, parent) VALUES ('500000000000', '重庆市', 'province', '')"
 UNIT = (
     "INSERT INTO unit (id, code, name, type, region_code, area, path, on_duty)"
-    " VALUES ($1, $2, $2, 'police', '500000000000', '50', $3, TRUE)"
+    " VALUES ($1, $2, $2, 'police', '500000000000', $4, $3, TRUE)"
 )
 HELD = (
     "INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, opened_at, touched_at, touched,"
@@ -55,7 +55,7 @@ async def fill(connection: Any) -> None:
     """One case as version 0001 kept it."""
     await connection.execute(REGION)
     for unit, code, path in ((CITY, "city", "city"), (COUNTY, "county", "city/county"), (COURT, "court", "court")):
-        await connection.execute(UNIT, unit, code, path)
+        await connection.execute(UNIT, unit, code, path, "37" if unit == COURT else "50")
     await connection.execute(HELD, CASE, REF, AT, TOUCHED, COUNTY, COURT)
     await connection.execute(KEPT[0], PARTY, CASE, PERSON, COUNTY)
     await connection.execute(KEPT[1], PARTY, CASE)
@@ -74,8 +74,9 @@ async def test_there_and_back(owner: str) -> None:
         assert (moments_of((1,) * len(CATEGORIES))(row["touched"]), row["reporter_confirmed"]) == (micros, False)
         record = await connection.fetchrow("SELECT * FROM record")
         assert versions(record["last_changed"]) == tuple(VERSIONS)
-        linked = {r["unit_id"] for r in await connection.fetch("SELECT unit_id FROM case_unit")}
-        assert linked == {CITY, COUNTY, COURT}, "whom it involves, whom it names, and who stands above"
+        linked = {r["unit_id"]: r["outside"] for r in await connection.fetch("SELECT * FROM case_unit")}
+        assert linked.keys() == {CITY, COUNTY, COURT}, "whom it involves, whom it names, and who stands above"
+        assert linked == {CITY: False, COUNTY: False, COURT: True}
         keys = await connection.fetch("SELECT key, named, person_id FROM party_key ORDER BY key")
         assert [tuple(key) for key in keys] == [(b"k", b"", PERSON), (b"p", b"pn", PERSON), (b"q", b"", PERSON)]
         assert (row["victim_ids"], row["respondent_ids"]) == ([b"k"], [])

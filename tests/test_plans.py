@@ -42,7 +42,7 @@ FROM generate_series(1, 5000) n, LATERAL (SELECT now() - n * interval '1 hour' A
   (SELECT *, row_number() OVER (ORDER BY code) - 1 AS place, count(*) OVER () AS many FROM unit) u
 WHERE u.place = n % u.many
 """,
-    "INSERT INTO case_unit SELECT u.id, c.opened_at, c.id FROM cases c"
+    "INSERT INTO case_unit SELECT u.id, c.opened_at, c.id, NOT starts_with(c.region_code, u.area) FROM cases c"
     " JOIN unit u ON starts_with(c.handler_path || '/', u.path || '/') ON CONFLICT DO NOTHING",
     "INSERT INTO record (id, version, case_id, kind, unit_id, at, made_at, current, lead, changed, last_changed,"
     " leaf_hash) SELECT gen_random_uuid(), 1, c.id, 'visit', c.handler_id, c.opened_at, c.opened_at, TRUE, i = 1,"
@@ -175,6 +175,15 @@ async def test_nothing_is_gone_through(ground: Ground) -> None:
                     whole[name] = walked
     assert whole.keys() == NEWEST_FIRST, whole
     assert all(walk.endswith("cases cases_opened") for walks in whole.values() for walk in walks)
+
+
+async def test_what_lies_inside_is_not_walked_twice(ground: Ground) -> None:
+    """A list of the area takes from the unit's links only those beyond it, by an index of their own."""
+    for name in ("list of the area", "next page of the area", "old pull of the area"):
+        async with ground.hub.world.services.database.main.lease() as connection:
+            walked = [node for sql in ground.ran[name] for node in nodes(await plan(connection, sql))]
+        assert {n["Index Name"] for n in walked if n.get("Relation Name") == "case_unit"} == {"case_unit_outside"}, name
+        assert not any(n["Node Type"] == "Sort" for n in walked), name
 
 
 DROPPED = [

@@ -22,7 +22,7 @@ from hub.writer import GROUP, Filed, Submission, Writer
 from tests import outages
 from tests.world import HOME, World, call, instant, pair
 
-TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at FROM cases WHERE id = $1"
+TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM cases WHERE id = $1"
 
 
 def submission(world: World, parties: dict[str, str] | None = None, **more: Any) -> Submission:

@@ -105,10 +105,15 @@ class Case(SQLModel, table=True):
 
 class CaseUnit(SQLModel, table=True):
     """Which cases a unit may have to do with, newest first: an index and nothing more, since facts are computed
-    from the case. Holds units involved, referred to, named, and those above the handler; rows are only added."""
+    from the case. Holds units involved, referred to, named, and those above the handler; rows are only added.
+    `outside` are those that do not lie in the unit's area: neither case nor unit ever moves."""
 
     __tablename__ = "case_unit"
+    __table_args__ = (
+        Index("case_unit_outside", "unit_id", "opened_at", "case_id", postgresql_where=text("outside"), unique=True),
+    )
 
     unit_id: UUID = Field(primary_key=True)
     opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     case_id: UUID = Field(primary_key=True)
+    outside: bool

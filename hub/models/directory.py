@@ -88,6 +88,11 @@ class Directory:
         """A unit as answers name it, in JSON."""
         return self._shown.get(unit_id)
 
+    def covers(self, unit_id: UUID, region_code: str) -> bool:
+        """Does a place lie in the area of a unit?"""
+        unit = self.units.get(unit_id)
+        return unit is not None and region_code.startswith(unit.area)
+
     def several(self, unit_ids: str) -> bytes:
         """The same for units named in one text, joined by commas; whom the directory does not know is left out."""
         found = self._several.get(unit_ids)

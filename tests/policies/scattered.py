@@ -86,7 +86,9 @@ def _links(case: dict[str, Any], codes: dict[str, Any]) -> list[dict[str, Any]]:
     above = [codes[code].id for code in case["handler_path"].split("/")]
     units = {*case["involved"], *case["referred"], *case["named"], *above}
     units |= {case["duty_unit_id"], case["reporting_unit_id"]} - {None}
-    return [{"unit_id": unit, "opened_at": case["opened_at"], "case_id": case["id"]} for unit in units]
+    row = {"opened_at": case["opened_at"], "case_id": case["id"]}
+    areas = {unit.id: unit.area for unit in codes.values()}
+    return [row | {"unit_id": u, "outside": not case["region_code"].startswith(areas[u])} for u in units]
 
 
 def moments(case: Any) -> tuple[int, ...]:

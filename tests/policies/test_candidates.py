@@ -107,14 +107,15 @@ async def test_every_case_in_scope_is_a_candidate_once_and_in_order(
     assert compared > 1000 and found > 10_000
 
 
-LINKED_ALONE = (
-    "SELECT l.case_id AS id, l.opened_at FROM case_unit l JOIN cases n ON n.id = l.case_id"
-    " WHERE l.unit_id = $1::uuid AND (n.involved || n.referred || n.named) @> ARRAY[$1::uuid]"
+LED = "l.unit_id = $1::uuid"
+UNLED = (
+    f"{LED} AND (SELECT (u.involved || u.referred || u.named) @> ARRAY[$1::uuid] FROM cases u WHERE u.id = l.case_id)"
 )
 WRONG: dict[str, Callable[[Source], Source]] = {
-    "forgets superiors": lambda s: (s[0].replace(finding.LINKED, LINKED_ALONE), "unled", s[2]),
-    "forgets the area": lambda s: (f"({finding.LINKED}) k JOIN cases c ON c.id = k.id", "placeless", "k"),
-    "repeats": lambda s: (s[0].replace("DISTINCT ON (opened_at, id) ", ""), "repeated", s[2]),
+    "forgets superiors": lambda s: (s[0].replace(LED, UNLED), "unled", s[2]),
+    "forgets the area": lambda s: (finding.LINKED, "placeless", "k"),
+    "forgets what lies beyond": lambda s: (s[0].replace("l.outside", "FALSE"), "near", s[2]),
+    "repeats": lambda s: (s[0].replace("l.outside AND NOT starts_with(n.region_code, $2)", "TRUE"), "repeated", s[2]),
 }
 
 
