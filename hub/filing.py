@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import keys
-from hub.audit.committer import COLUMNS, Draft, columns
+from hub.audit.committer import Draft, columns
 from hub.db import Connection
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
@@ -265,7 +265,7 @@ def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: 
     )
     add_record(rows, filing, target, sealed, changed, hashed)
     add_parties(rows, filing, target)
-    rows.insert("access_log", dict(zip(COLUMNS, row, strict=True)))
+    rows.insert("access_log", row)
 
 
 def case_draft(draft: Draft, target: Target, filing: Filing, changed: list[int]) -> Draft:

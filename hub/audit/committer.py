@@ -10,26 +10,31 @@ import asyncio
 import hashlib
 import os
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 from uuid import UUID, uuid4
 
 from hub import clock, keys
-from hub.audit.entry import BODY_LIMIT, GENESIS, Act, bound_to, canonical, detail_bound_to, leaf_bytes, leaf_hash, named
+from hub.audit.entry import (
+    BODY_LIMIT,
+    GENESIS,
+    Act,
+    Entry,
+    bound_to,
+    canonical,
+    detail_bound_to,
+    leaf_bytes,
+    leaf_hash,
+    named,
+)
 from hub.db import FAILED, Connection, Database
 from hub.errors import Unavailable
 
 BATCH = 256
 NOBODY = UUID(int=0)
 
-INSERT = """
-INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, unit_id, case_refs, leaf, body, detail)
-SELECT w, n, at, act, purpose, outcome, status, actor, unit_id, ($14::uuid[])[first:last], leaf, body, detail
-FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::int[],
-            $8::uuid[], $9::uuid[], $10::bytea[], $11::bytea[], $12::bytea[], $13::int[], $15::int[])
-  AS t (w, n, at, act, purpose, outcome, status, actor, unit_id, leaf, body, detail, first, last)
-"""
-"""Arrays of arrays must be of one length: the references of all entries come as one, each entry names its part."""
+_NAMES = ", ".join(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
+INSERT = f"INSERT INTO access_log ({_NAMES}) SELECT {_NAMES} FROM unnest($1::public.access_log[])"
+"""Entries as one array of rows: an array a column costs both sides more, the server one pass over each."""
 
 
 @dataclass(slots=True)
@@ -56,14 +61,9 @@ class Draft:
         self.body["rows"] = [len(records)]
 
 
-Columns = tuple[Any, ...]
-_HEAD = ("w", "n", "at", "act", "purpose", "outcome", "status", "actor", "unit_id")
-COLUMNS = (*_HEAD, "leaf", "body", "detail", "case_refs")
-
-
 def columns(
     vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes, at_us: int | None = None
-) -> tuple[Columns, bytes]:
+) -> tuple[dict[str, Any], bytes]:
     """The row of one entry, of now unless told when, and its leaf hash."""
     at_us, detail = at_us or clock.micros(), None
     at = clock.from_micros(at_us)
@@ -75,31 +75,10 @@ def columns(
         draft.body["detail"] = hashlib.sha256(detail).hexdigest()
     opening, body = os.urandom(32), canonical(draft.body)
     leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
-    sealed = log.seal(opening + body, bound_to(w, n))
-    row = (
-        w,
-        n,
-        at,
-        draft.act.value,
-        draft.purpose,
-        draft.outcome,
-        draft.status,
-        draft.actor,
-        draft.unit_id,
-        leaf,
-        sealed,
-        detail,
-        draft.case_refs,
-    )
+    row = {"w": w, "n": n, "at": at, "act": draft.act.value, "purpose": draft.purpose, "outcome": draft.outcome}
+    row |= {"status": draft.status, "actor": draft.actor, "unit_id": draft.unit_id, "case_refs": draft.case_refs}
+    row |= {"leaf": leaf, "body": log.seal(opening + body, bound_to(w, n)), "detail": detail}
     return row, leaf_hash(leaf)
-
-
-def _arguments(rows: list[Columns]) -> list[list[Any]]:
-    """Rows as the arrays that `INSERT` takes."""
-    *plain, refs = map(list, zip(*rows, strict=True))
-    last = list(accumulate(map(len, refs)))
-    first = [end - len(part) + 1 for end, part in zip(last, refs, strict=True)]
-    return [*plain, first, [ref for part in refs for ref in part], last]
 
 
 async def insert_entry(
@@ -107,7 +86,7 @@ async def insert_entry(
 ) -> bytes:
     """Write a change's entry inside the transaction of the change; returns its leaf hash."""
     row, hashed = columns(vault, draft, record, version, previous)
-    await connection.execute(INSERT, *_arguments([row]))
+    await connection.execute(INSERT, [row])
     return hashed
 
 
@@ -244,7 +223,7 @@ class Committer:
             if not future.done():
                 future.set_result(ticket)
 
-    async def _insert(self, rows: list[Columns]) -> bool:
+    async def _insert(self, rows: list[dict[str, Any]]) -> bool:
         """One array insert; an unknown outcome is retried with the same keys until the time is up."""
         deadline = asyncio.get_running_loop().time() + self.timeout
         statement, attempt = INSERT, 0
@@ -252,7 +231,7 @@ class Committer:
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._connect()
-                    await connection.execute(statement, *_arguments(rows))
+                    await connection.execute(statement, rows)
                 return True
             except FAILED:
                 statement, attempt = INSERT + " ON CONFLICT DO NOTHING", attempt + 1

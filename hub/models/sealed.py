@@ -30,6 +30,7 @@ where somebody lives or hides is never in it. A version that changed one of them
 IN_ORDER = (*COMMON, *(category.value for category in CATEGORIES if category not in COMMON))
 """Categories as answers hold their fields: in this order however they were sealed, since the order would tell how."""
 COMMON_COLUMN, IN_COMMON = "c_common", frozenset(f"c_{category}" for category in COMMON)
+APART = tuple(f"{form}_{category}" for category in COMMON for form in "cm")
 SEALED_COLUMNS = (*CLEAR_COLUMNS, *MASKED_COLUMNS, COMMON_COLUMN)
 CATEGORY_OF = {name: i for columns in (CLEAR_COLUMNS, MASKED_COLUMNS) for i, name in enumerate(columns)}
 """Category index by sealed column."""

@@ -22,7 +22,7 @@ from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON_COLUMN, places
 from hub.policies import facts
 from hub.policies.decide import CLEAR, Decision, Table
-from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, statement
+from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, sealed, statement
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
 
@@ -139,7 +139,8 @@ class Gate:
         common = decision.common and row[COMMON_COLUMN] is not None
         columns = places(granted, row["last_changed"], common)
         record = row["id"], row["version"]
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, row, columns))
+        envelopes = row if common or not self.table.common else sealed(row)
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, envelopes, columns))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

@@ -1,13 +1,13 @@
 """What is read: one SELECT of sealed rows with their facts as one integer, and the rows that came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
 from hub.models.fields import CATEGORIES
-from hub.models.sealed import CLEAR_COLUMNS, COMMON, COMMON_COLUMN, MASKED_COLUMNS
+from hub.models.sealed import APART, CLEAR_COLUMNS, COMMON_COLUMN, MASKED_COLUMNS
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Decision, Table
 
@@ -24,6 +24,8 @@ LEAD = (
 ROW_BYTES, ENTRY_BYTES = NAMED_BYTES + 16, 7000
 """What a row takes in an entry at most, in its detail and among its references, and how full of rows and decisions an
 entry may get: a body holds 8 KiB, and an entry that fits a page of the database stays in one piece."""
+ALONE = "alone"
+"""The array of what `COMMON` holds, one by one, in the order of `APART`."""
 WHOLE = "SELECT *, count(*) OVER () FROM ({}) page"
 """A page is put together before it leaves: row by row, every two of them wake the reader anew, which costs as
 much as finding them."""
@@ -96,21 +98,26 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 def _fetched(table: Table, query: Query) -> list[str]:
-    """Sealed columns, each only of the rows whose facts may open it in that form, and alone only where it does not
-    come with the others of `COMMON`."""
-    names, apart = [], ""
-    if table.common:
-        together = f"{table.common} AND r.{COMMON_COLUMN} IS NOT NULL"
-        apart = f"NOT ({together}) AND "
-        names.append(f"CASE WHEN {together} THEN r.{COMMON_COLUMN} END AS {COMMON_COLUMN}")
+    """Sealed columns, each only of the rows whose facts may open it in that form. Those of `COMMON` come as the one
+    envelope, else as one array: a column costs the same where nothing is in it."""
+    each = {}
     for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
         if category == "refuge" and query.listed:
             continue
         opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
         if opened:
-            alone = apart if category in COMMON else ""
-            names.append(f"CASE WHEN {alone}f.facts & {opened} <> 0 THEN r.{clear} END AS {clear}")
+            each[clear] = f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END"
         if shown != opened and category != "routine":
             only = f"f.facts & {opened} = 0 AND " if opened else ""
-            names.append(f"CASE WHEN {only}f.facts & {shown} <> 0 THEN r.{masked} END AS {masked}")
-    return names
+            each[masked] = f"CASE WHEN {only}f.facts & {shown} <> 0 THEN r.{masked} END"
+    if table.common:
+        together, apart = f"{table.common} AND r.{COMMON_COLUMN} IS NOT NULL", [each.pop(c, "NULL") for c in APART]
+        each[COMMON_COLUMN] = f"CASE WHEN {together} THEN r.{COMMON_COLUMN} END"
+        each[ALONE] = f"CASE WHEN NOT ({together}) THEN ARRAY[{', '.join(apart)}]::bytea[] END"
+    return [f"{sql} AS {column}" for column, sql in each.items()]
+
+
+def sealed(row: Row) -> Mapping[str, bytes | None]:
+    """The envelopes of a row by column, also where those of `COMMON` came as an array."""
+    alone = row.get(ALONE)
+    return row if alone is None else dict(row) | dict(zip(APART, alone, strict=True))

@@ -11,9 +11,9 @@ import pytest
 
 from hub.db import Connection
 from hub.models.sealed import COMMON_COLUMN, IN_COMMON, SEALED_COLUMNS
-from hub.policies import facts
+from hub.policies import facts, query
 from hub.policies.decide import Policy, Table
-from hub.policies.query import Query, statement
+from hub.policies.query import ALONE, Query, statement
 from hub.policies.subject import Purpose, Subject
 from tests.policies import plain
 from tests.policies.files import SHIPPED
@@ -41,10 +41,11 @@ async def fetched(connection: Connection, subject: Subject, table: Table, *, lis
 
 def sealed(row: Any) -> set[str]:
     """The sealed columns that came filled; each holds its own name. What came as one came only so."""
-    came = {name for name in row.keys() if name in SEALED_COLUMNS and row[name] is not None}  # noqa: SIM118
-    assert all(row[name] == name.encode() for name in came)
+    held = query.sealed(row)
+    came = {name for name, value in held.items() if name in SEALED_COLUMNS and value is not None}
+    assert all(held[name] == name.encode() for name in came)
     if COMMON_COLUMN in came:
-        assert not came & IN_COMMON
+        assert not came & IN_COMMON and row[ALONE] is None
         came = came - {COMMON_COLUMN} | IN_COMMON
     return came
 
