@@ -19,7 +19,6 @@ import asyncpg
 from benchmarks import sample
 from benchmarks.limit import COLUMNS as FLAT
 from hub import admin, cases, clock, keys
-from hub.audit.committer import COLUMNS as ENTRY
 from hub.audit.committer import columns
 from hub.audit.entry import GENESIS, Act
 from hub.filing import Filing, Rows, filled, finish, recognise
@@ -170,7 +169,7 @@ async def _entries(services: Services, share: Share) -> None:
             row, previous = columns(services.vault, draft, w, n, previous, at)
             rows.append(row)
         async with services.database.transaction() as connection:
-            await connection.copy_records_to_table("access_log", records=rows, columns=list(ENTRY))
+            await _copy(connection, "access_log", rows)
 
 
 FLAT_LOG = """
