@@ -118,13 +118,14 @@ class Gate:
             row, decision = item.row, item.decision
             ref: UUID = row["ref"]
             refs[ref] = None
-            rows = groups.setdefault(id(decision), (decision, []))[1]
+            if (group := groups.get(id(decision))) is None:
+                group = groups[id(decision)] = decision, []
             if query.records:
-                record = row["id"], row["version"]
-                rows.append(named(ref, *record))
+                item.record = record = row["id"], row["version"]
+                group[1].append(named(ref, *record))
                 draft.rows[record] = decision.granted
             else:
-                rows.append(named(ref))
+                group[1].append(named(ref))
         what, counts = [d.told for d, _ in groups.values()], [len(rows) for _, rows in groups.values()]
         draft.body |= {"what": what, "rows": counts, "query": query.name, "count": len(seen)}
         draft.detail = b"".join(chain.from_iterable(rows for _, rows in groups.values()))
@@ -138,9 +139,8 @@ class Gate:
         granted = decision.listed if query.listed else decision.columns
         common = decision.common and row[COMMON_COLUMN] is not None
         columns = places(granted, row["last_changed"], common)
-        record = row["id"], row["version"]
         envelopes = row if common or not self.table.common else sealed(row)
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, envelopes, columns))
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), item.record, envelopes, columns))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
@@ -51,13 +52,18 @@ class Query:
     extra: str = ""
 
 
+NO_RECORD = (UUID(int=0), 0)
+
+
 @dataclass(slots=True)
 class Seen:
-    """One row that the caller may see: its decision and the opened members, joined, without braces."""
+    """One row that the caller may see: its decision, the record version as its entry names it, and the opened
+    members, joined, without braces."""
 
     row: Row
     decision: Decision
     members: bytes = b""
+    record: tuple[UUID, int] = NO_RECORD
 
 
 def statement(table: Table, query: Query) -> str:
@@ -86,12 +92,15 @@ def statement(table: Table, query: Query) -> str:
 def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
     """Rows cut so that each part fits one entry."""
     chunk: list[Seen] = []
-    decisions: dict[int, int] = {}
+    size, told = 0, set[int]()
     for item in seen:
-        decisions[id(item.decision)] = item.decision.size
-        if (len(chunk) + 1) * ROW_BYTES + sum(decisions.values()) > ENTRY_BYTES:
+        new = id(item.decision) not in told
+        size += ROW_BYTES + item.decision.size * new
+        if size > ENTRY_BYTES and chunk:
             yield chunk
-            chunk, decisions = [], {id(item.decision): item.decision.size}
+            chunk, told, size, new = [], set(), ROW_BYTES + item.decision.size, True
+        if new:
+            told.add(id(item.decision))
         chunk.append(item)
     if chunk:
         yield chunk
