@@ -5,7 +5,6 @@ to a file on this machine (fsynced), from which they are filed as soon as it doe
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -79,22 +78,23 @@ def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, s
 
 
 class Intake:
-    """The queue of one process. `report` returns when the report is on disk, here or in the database."""
+    """Where reports come in. `report` returns when the report is on disk, here or in the database."""
 
     def __init__(self, services: Services, writer: Writer) -> None:
         self.services, self.writer = services, writer
         self.spool = Spool(services.settings.spool, services.vault.misc)
-        self._queue: list[tuple[Accepted, asyncio.Future[None]]] = []
-        self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._left: list[tuple[Accepted, asyncio.Future[None]]] = []
+        self._waiting = 0
+        self._spooling: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._drain_for_ever())]
+        self._draining = asyncio.create_task(self._drain_for_ever())
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._draining is not None:
+            self._draining.cancel()
+        await asyncio.gather(*filter(None, (self._draining, self._spooling)), return_exceptions=True)
 
     async def report(self, fields: Any) -> Receipt:
         """Accept one report. The receipt is good once this returns."""
@@ -106,7 +106,7 @@ class Intake:
             vault.lookup("receipt_secret", receipt.code, receipt.secret),
             receipt.at,
         )
-        await self._enqueue(accepted)
+        await self.keep(accepted)
         return receipt
 
     async def add(self, subject: Subject, fields: Any) -> UUID:
@@ -119,46 +119,41 @@ class Intake:
         await self._file(accepted, cases.target_of(self.services.vault, row))
         return accepted.record_id
 
-    async def _enqueue(self, accepted: Accepted) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((accepted, future))
-        self._wake.set()
-        await future
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                lost = await self._keep([accepted for accepted, _ in batch])
-                for accepted, future in batch:
-                    if future.done():
-                        continue
-                    if accepted in lost:
-                        text = "暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110."
-                        future.set_exception(Unavailable(*text))
-                    else:
-                        future.set_result(None)
-
-    async def _keep(self, batch: list[Accepted]) -> list[Accepted]:
-        """Database, else file; only when both fail is a report refused. Returns those that are."""
-        waiting: dict[asyncio.Future[Filed], Accepted] = {}
-        for accepted in batch:
-            with suppress(Exception):  # the database's fault or ours: either way the report is kept
-                waiting[self._file(accepted)] = accepted
-        if waiting:
-            await asyncio.wait(waiting, timeout=self.services.settings.intake_timeout + 0.001 * len(batch))
-        written = {a for future, a in waiting.items() if future.done() and future.exception() is None}
-        for future in waiting:
-            future.cancel()  # one that is being written may be on disk twice; it is filed once
-        left = [accepted for accepted in batch if accepted not in written]
+    async def keep(self, accepted: Accepted) -> None:
+        """Database, else file; `Unavailable` only when neither takes it."""
+        self._waiting += 1
         try:
-            if left:
-                await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted in left])
-        except Exception:
-            return left
-        return []
+            async with asyncio.timeout(self.services.settings.intake_timeout + 0.001 * self._waiting):
+                await self._file(accepted)  # cancelled, it may be on disk twice; it is filed once
+        except Exception:  # the database's fault or ours: either way the report is kept
+            await self._spooled(accepted)
+        finally:
+            self._waiting -= 1
+
+    def _spooled(self, accepted: Accepted) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left.append((accepted, future))
+        if self._spooling is None or self._spooling.done():
+            self._spooling = asyncio.create_task(self._spool())
+        return future
+
+    async def _spool(self) -> None:
+        """Whatever is left by now, in one file: the disk needs as long for many as for one."""
+        while self._left:
+            batch, self._left = self._left[:BATCH], self._left[BATCH:]
+            kept = True
+            try:
+                await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted, _ in batch])
+            except Exception:
+                kept = False
+            for _, future in batch:
+                if future.done():
+                    continue
+                if kept:
+                    future.set_result(None)
+                else:
+                    text = "暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110."
+                    future.set_exception(Unavailable(*text))
 
     def _file(self, accepted: Accepted, target: Target | None = None) -> "asyncio.Future[Filed]":
         """Give a report to the writer."""

@@ -27,25 +27,24 @@ ACKNOWLEDGES_EARLY = """
 import asyncio
 from hub import intake, keys
 from hub.audit.committer import Committer
-kept, later = Committer.enter, set()
+kept, keep, later = Committer.enter, intake.Intake.keep, set()
 
-async def enqueue(self, accepted):
-    loop = asyncio.get_running_loop()
-    loop.call_later(2, self._queue.append, (accepted, loop.create_future()))
-    loop.call_later(2.01, self._wake.set)
+async def early(self, accepted):
+    begin = lambda: later.add(asyncio.create_task(keep(self, accepted)))
+    asyncio.get_running_loop().call_later(2, begin)
 
 def enter(self, draft):
     if draft.act != "read":
         return kept(self, draft)
-    early = asyncio.get_running_loop().create_future()
-    early.set_result(keys.Ticket((self.w, 0), dict(draft.rows)))
+    ticket = asyncio.get_running_loop().create_future()
+    ticket.set_result(keys.Ticket((self.w, 0), dict(draft.rows)))
     async def afterwards():
         await asyncio.sleep(2)
         await kept(self, draft)
     later.add(asyncio.create_task(afterwards()))
-    return early
+    return ticket
 
-intake.Intake._enqueue, Committer.enter = enqueue, enter
+intake.Intake.keep, Committer.enter = early, enter
 """
 
 
