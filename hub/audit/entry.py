@@ -55,8 +55,8 @@ class Act(StrEnum):
 
 
 PENDING = {"gin_pending_list_limit": "1024"}
-"""Kilobytes of references that wait to be sorted in, by whoever fills them up: with 4 MB, PostgreSQL's own, every hundredth
-pull of 1,000 cases held up all entries for a quarter of a second."""
+"""Kilobytes of references that wait to be sorted in, by whoever fills them up: with 4 MB, PostgreSQL's own, every
+hundredth pull of 1,000 cases held up all entries for a quarter of a second."""
 
 
 class Entry(SQLModel, table=True):
