@@ -203,7 +203,7 @@ class Intake:
                     filed += not (await self._file(Accepted(*self.spool.opened(line)))).again
                 except Conflict:  # another is at it
                     whole = False
-                except HubError:
+                except Unavailable:
                     raise
                 except Exception as error:  # the file stays for a person to look at; all other reports go on
                     log.error("spool", file=path.name, error=type(error).__name__)

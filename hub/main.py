@@ -20,6 +20,7 @@ from hub.api.auth import Tokens
 from hub.api.deps import Asked, CallerRoute, GateRoute
 from hub.audit.committer import Committer
 from hub.db import Database
+from hub.errors import TooLarge
 from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
@@ -82,7 +83,7 @@ class Hub(FastAPI):
         if scope["method"] not in BODILESS and not scope["path"].endswith(STREAMING):
             declared = dict(scope["headers"]).get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > self.limit:
-                await _too_large(headed)
+                await problems.document(Request(scope), TooLarge())(scope, receive, headed)
                 return
             receive = self._limited(receive)
         try:
@@ -128,13 +129,6 @@ class Hub(FastAPI):
             return message
 
         return limited
-
-
-async def _too_large(send: Send) -> None:
-    body = '{"type":"urn:lianhu:problem:too_large","title":"内容过大。 Too large.","status":413}'.encode()
-    head = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 413, "headers": head})
-    await send({"type": "http.response.body", "body": body})
 
 
 def create_app(config: settings.Settings | None = None) -> Hub:

@@ -8,6 +8,7 @@ import stat
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,20 @@ def test_a_suite_seals(tmp_path: Path, suite: str) -> None:
             sealer.open(text, bound)
     assert vault.lookup("id", "a") != other.lookup("id", "a") and len(vault.lookup("id", "a")) == 16
     assert len({vault.lookup(*v) for v in (("id", "a"), ("phone", "a"), ("id", "a", ""), ("id", "", "a"))}) == 4
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_log_changes_its_key(tmp_path: Path, suite: str) -> None:
+    """Thirty days have one key, the next thirty another; neither is the key that older entries have."""
+    keyfile.create(tmp_path / "k", demo=True)
+    vault = keyfile.load(tmp_path / "k", demo=True, suite=suite)
+    first = datetime.fromordinal(739_800).replace(tzinfo=UTC)
+    assert first.toordinal() % 30 == 0
+    sealed = vault.log(first).seal(b"body", b"place")
+    assert vault.log(first + timedelta(days=29, hours=23)).open(sealed, b"place") == b"body"
+    for other in (vault.log(first - timedelta(seconds=1)), vault.log(first + timedelta(days=30)), vault.whole_log):
+        with pytest.raises(keys.SealBroken):
+            other.open(sealed, b"place")
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -234,4 +234,5 @@ async def test_bodies_have_a_limit(world: World) -> None:
         answer = await police.post("/v1/records/police_call", content=content, headers=headers)
         assert answer.status_code == 413, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.json()["code"], answer.json()["detail"]) == ("too_large", "内容过大。")
     assert await records(world) == before
