@@ -120,10 +120,11 @@ class Intake:
         return accepted.record_id
 
     async def keep(self, accepted: Accepted) -> None:
-        """Database, else file; `Unavailable` only when neither takes it."""
+        """Database, else file; `Unavailable` only when neither takes it. The more are waiting, the longer it has."""
         self._waiting += 1
+        patience = self.services.settings.intake_timeout + 0.001 * min(self._waiting, BATCH)
         try:
-            async with asyncio.timeout(self.services.settings.intake_timeout + 0.001 * self._waiting):
+            async with asyncio.timeout(patience):
                 await self._file(accepted)  # cancelled, it may be on disk twice; it is filed once
         except Exception:  # the database's fault or ours: either way the report is kept
             await self._spooled(accepted)
