@@ -140,16 +140,18 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
     return False
 
 
-LIVING = "s.token_hash = {} AND s.ended_at IS NULL AND s.seen_at > {} AND a.disabled_at IS NULL AND a.id = s.account_id"
+LIVING = """
+FROM session s JOIN account a ON a.id = s.account_id JOIN unit u ON u.id = a.unit_id
+WHERE s.token_hash = {} AND s.ended_at IS NULL AND s.seen_at > {} AND a.disabled_at IS NULL AND u.disabled_at IS NULL
+"""
 
 
 async def session_subject(services: Services, token: str) -> Subject:
     """Who a session token is; being seen keeps it alive."""
     hashed, now = hashlib.sha256(token.encode()).digest(), clock.now()
     idle = now - timedelta(seconds=services.settings.idle_session)
-    tables, unit = "session s, account a, unit u", "u.id = a.unit_id AND u.disabled_at IS NULL"
-    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path FROM {tables} WHERE {LIVING} AND {unit}"
-    row = await services.database.fetchrow(sql.format("$1", "$2"), hashed, idle)
+    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2')}"
+    row = await services.database.fetchrow(sql, hashed, idle)
     if row is None:
         raise Unauthenticated
     if row["seen_at"] < now - timedelta(seconds=60):
@@ -159,11 +161,10 @@ async def session_subject(services: Services, token: str) -> Subject:
 
 def still_living(services: Services, subject: Subject, first: int) -> tuple[str, tuple[Any, ...]]:
     """For a verb that asks in its own statement whether a remembered session still lives: a condition, and its
-    arguments from `first` on. That a unit is disabled shows in the revision of its people."""
+    arguments from `first` on."""
     idle = clock.now() - timedelta(seconds=services.settings.idle_session)
     living = LIVING.format(f"${first}", f"${first + 1}")
-    sql = f"EXISTS (SELECT FROM session s, account a WHERE {living} AND a.rev = ${first + 2})"
-    return sql, (subject.token_hash, idle, subject.account_rev)
+    return f"EXISTS (SELECT {living} AND a.rev = ${first + 2})", (subject.token_hash, idle, subject.account_rev)
 
 
 async def still_lives(services: Services, subject: Subject) -> None:
