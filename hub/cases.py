@@ -33,8 +33,12 @@ def number(region_code: str, at: datetime) -> str:
     return f"{region_code[:6]}-{at.year}-{letters(8)}"
 
 
+TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code"
+"""What `target_of` needs of a case."""
+
+
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:
-    """An existing case as a target, from a row that holds its id, reference, key, beginning and place."""
+    """An existing case as a target, from a row that holds what `TARGET` names."""
     key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
     known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"], row["region_code"])
     return Target(*known, new=False, persons=persons or {})
@@ -186,9 +190,9 @@ def touch_case(
     changed: list[int],
     directory: Directory,
     *,
-    handed_over: bool,
-    answered: bool,
-    new_record: bool,
+    handed_over: bool = False,
+    answered: bool = False,
+    new_record: bool = False,
     joins: bool = True,
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""

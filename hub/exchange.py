@@ -211,7 +211,6 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         effects = cases.effects_of(filing, services.directory)
         effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)
-        quiet = {"handed_over": False, "answered": False, "new_record": False}
-        cases.touch_case(rows, target, filing, effects, changed, services.directory, **quiet)
+        cases.touch_case(rows, target, filing, effects, changed, services.directory)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         await rows.write(connection)

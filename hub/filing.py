@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from hub import keys
 from hub.audit.committer import Draft, columns
-from hub.db import Connection
+from hub.db import Connection, insert_rows
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import FIRST, SEALED_COLUMNS, split
@@ -168,12 +168,6 @@ def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     return {stamp: value for name, stamp in _setting(kind) if (value := values.get(name)) is not None}
 
 
-@cache
-def _insert(table: str, known: bool, names: tuple[str, ...], place: int) -> str:
-    columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if known else ""
-    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
-
-
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: tuple(row.values()))
 
@@ -203,7 +197,10 @@ class Rows:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
         than one row locks them in that order. Rows that may be known come in order too: who adds the same waits."""
         tables = {where: _in_order(rows) if where[1] else rows for where, rows in sorted(self.tables.items())}
-        parts = [_insert(*where, tuple(rows[0]), i) for i, (where, rows) in enumerate(tables.items(), 1)]
+        parts = [
+            insert_rows(table, tuple(rows[0]), i, known=known)
+            for i, ((table, known), rows) in enumerate(tables.items(), 1)
+        ]
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
             await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *tables.values())

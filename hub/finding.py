@@ -150,11 +150,11 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
     own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
     if since and since > clock.now() - RECENT:
         return CHANGED, "changed", "c"
-    if gate.table.local and own and prefix.startswith(own):
+    if not (gate.table.local and own):
+        return LINKED, "linked", "k"
+    if prefix.startswith(own):
         return "cases c", "", "c"
-    if gate.table.local and own:
-        return MERGED.format(_within("n", len(own)).format("$2::text")), f"around{len(own)}", "c"
-    return LINKED, "linked", "k"
+    return MERGED.format(_within("n", len(own)).format("$2::text")), f"around{len(own)}", "c"
 
 
 def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:

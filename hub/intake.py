@@ -83,7 +83,7 @@ class Intake:
     def __init__(self, services: Services, writer: Writer) -> None:
         self.services, self.writer = services, writer
         self.spool = Spool(services.settings.spool, services.vault.misc)
-        self._left: list[tuple[Accepted, asyncio.Future[None]]] = []
+        self._left: list[tuple[Accepted, asyncio.Future[bool]]] = []
         self._waiting = 0
         self._spooling: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -112,10 +112,8 @@ class Intake:
     async def add(self, subject: Subject, fields: Any) -> UUID:
         """What the reporter adds later, to the same case."""
         accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=subject)
-        row = await self.services.database.fetchrow(
-            "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM cases WHERE id = $1",
-            subject.own_case,
-        )
+        sql = f"SELECT {cases.TARGET} FROM cases WHERE id = $1"
+        row = await self.services.database.fetchrow(sql, subject.own_case)
         await self._file(accepted, cases.target_of(self.services.vault, row))
         return accepted.record_id
 
@@ -127,12 +125,15 @@ class Intake:
             async with asyncio.timeout(patience):
                 await self._file(accepted)  # cancelled, it may be on disk twice; it is filed once
         except Exception:  # the database's fault or ours: either way the report is kept
-            await self._spooled(accepted)
+            if not await self._spooled(accepted):
+                text = "暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110."
+                raise Unavailable(*text) from None
         finally:
             self._waiting -= 1
 
-    def _spooled(self, accepted: Accepted) -> "asyncio.Future[None]":
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def _spooled(self, accepted: Accepted) -> "asyncio.Future[bool]":
+        """Did the disk take it?"""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._left.append((accepted, future))
         if self._spooling is None or self._spooling.done():
             self._spooling = asyncio.create_task(self._spool())
@@ -148,13 +149,8 @@ class Intake:
             except Exception:
                 kept = False
             for _, future in batch:
-                if future.done():
-                    continue
-                if kept:
-                    future.set_result(None)
-                else:
-                    text = "暂时无法保存，请直接拨打110。", "It could not be saved. Please call 110."
-                    future.set_exception(Unavailable(*text))
+                if not future.done():
+                    future.set_result(kept)
 
     def _file(self, accepted: Accepted, target: Target | None = None) -> "asyncio.Future[Filed]":
         """Give a report to the writer."""
@@ -179,8 +175,8 @@ class Intake:
             effects.acting = [handler.id]
             cases.add_case(rows, target, filing, effects, handler, region, services.directory, alert=True, intake=True)
         else:
-            quiet = {"handed_over": False, "answered": False, "new_record": True, "joins": False}
-            cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **quiet)
+            told = {"new_record": True, "joins": False}
+            cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **told)
         if accepted.known is None:
             rows.insert("receipt", accepted.receipt(target))
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)

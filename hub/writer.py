@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from hub.cases import new_target, target_of
+from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
 from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
   FROM party_key k LEFT JOIN cases h ON h.id = k.case_id
   WHERE k.key = ANY(q.known::bytea[]) AND (k.kind = 'id' OR k.named = ANY(q.names::bytea[]))) p
 LEFT JOIN LATERAL (
-  SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM (
+  SELECT {target} FROM (
     SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
       WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
@@ -53,7 +53,7 @@ LEFT JOIN LATERAL (
     AND (q.duty IS NULL OR q.duty = ANY(involved))
   ORDER BY opened_at LIMIT 1) c ON TRUE
 ORDER BY q.place
-"""
+""".replace("{target}", TARGET)
 """For each record of a group: where it was filed, if it was; who of its parties is known; and the open case with the
 same victim and respondent, never one in conflict with the caller. Phone with name counts only while no id number
 contradicts it: two people may share a name and a phone. And only the name of that role: one phone may be both's."""

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from hub import clock, exchange, filing
-from hub.cases import target_of
+from hub.cases import TARGET, target_of
 from hub.embedded import Embedded
 from hub.errors import Conflict, Invalid, Unavailable
 from hub.filing import Filing, Rows, Target, recognise
@@ -22,7 +22,7 @@ from hub.writer import GROUP, Filed, Submission, Writer
 from tests import outages
 from tests.world import HOME, World, call, instant, pair
 
-TARGET = "SELECT id AS case_id, ref, key_wrapped, key_id, opened_at, region_code FROM cases WHERE id = $1"
+FOUND = f"SELECT {TARGET} FROM cases WHERE id = $1"
 
 
 def submission(world: World, parties: dict[str, str] | None = None, **more: Any) -> Submission:
@@ -142,7 +142,7 @@ async def test_two_processes_in_opposite_order(world: World) -> None:
 async def test_cases_that_are_there_in_opposite_order(world: World) -> None:
     """Groups that change the same cases lock them in one order, whatever the order of the records."""
     opened = await outcome(Writer(world.services), *(submission(world) for _ in range(10)))
-    rows = [await world.services.database.fetchrow(TARGET, where.case_id) for where in opened]
+    rows = [await world.services.database.fetchrow(FOUND, where.case_id) for where in opened]
 
     def more(order: list[Any]) -> list[Submission]:
         return [submission(world, target=target_of(world.services.vault, row)) for row in order]
@@ -181,7 +181,7 @@ async def test_what_comes_with_the_closing_does_not_undo_it(world: World) -> Non
     """A record that joins a case in the group that closes it leaves it closed, in its stage too."""
     parties, stage = pair(), "SELECT status, stage FROM cases WHERE id = $1"
     (opened,) = await outcome(Writer(world.services), submission(world, parties))
-    target = target_of(world.services.vault, await world.services.database.fetchrow(TARGET, opened.case_id))
+    target = target_of(world.services.vault, await world.services.database.fetchrow(FOUND, opened.case_id))
     row = await world.services.database.fetchrow(stage, opened.case_id)
     assert tuple(row) == ("open", "received"), "control: what the record sets otherwise"
     closing = {"held_at": instant(), "subject": "结案", "close_case": True}

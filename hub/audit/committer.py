@@ -26,15 +26,15 @@ from hub.audit.entry import (
     leaf_hash,
     named,
 )
-from hub.db import FAILED, Connection, Database
+from hub.db import FAILED, Connection, Database, insert_rows
 from hub.errors import Unavailable
 
 BATCH = 256
 NOBODY = UUID(int=0)
 
-_NAMES = ", ".join(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
-INSERT = f"INSERT INTO access_log ({_NAMES}) SELECT {_NAMES} FROM unnest($1::public.access_log[])"
-"""Entries as one array of rows: an array a column costs both sides more, the server one pass over each."""
+_NAMES = tuple(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
+INSERT, AGAIN = (insert_rows("access_log", _NAMES, known=known) for known in (False, True))
+"""What adds entries, and what adds those that may be there already."""
 
 
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Committer:
                     await connection.execute(statement, rows)
                 return True
             except FAILED:
-                statement, attempt = INSERT + " ON CONFLICT DO NOTHING", attempt + 1
+                statement, attempt = AGAIN, attempt + 1
                 await self._drop()
                 if asyncio.get_running_loop().time() + 0.05 * attempt >= deadline:
                     return False

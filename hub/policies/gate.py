@@ -121,7 +121,7 @@ class Gate:
             if (group := groups.get(id(decision))) is None:
                 group = groups[id(decision)] = decision, []
             if query.records:
-                item.record = record = row["id"], row["version"]
+                record = row["id"], row["version"]
                 group[1].append(named(ref, *record))
                 draft.rows[record] = decision.granted
             else:
@@ -139,8 +139,8 @@ class Gate:
         granted = decision.listed if query.listed else decision.columns
         common = decision.common and row[COMMON_COLUMN] is not None
         columns = places(granted, row["last_changed"], common)
-        envelopes = row if common or not self.table.common else sealed(row)
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), item.record, envelopes, columns))
+        record, envelopes = (row["id"], row["version"]), row if common else sealed(row)
+        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, envelopes, columns))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
@@ -52,18 +51,13 @@ class Query:
     extra: str = ""
 
 
-NO_RECORD = (UUID(int=0), 0)
-
-
 @dataclass(slots=True)
 class Seen:
-    """One row that the caller may see: its decision, the record version as its entry names it, and the opened
-    members, joined, without braces."""
+    """One row that the caller may see: its decision and the opened members, joined, without braces."""
 
     row: Row
     decision: Decision
     members: bytes = b""
-    record: tuple[UUID, int] = NO_RECORD
 
 
 def statement(table: Table, query: Query) -> str:
@@ -94,14 +88,14 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
     chunk: list[Seen] = []
     size, told = 0, set[int]()
     for item in seen:
-        new = id(item.decision) not in told
-        size += ROW_BYTES + item.decision.size * new
-        if size > ENTRY_BYTES and chunk:
+        decision = item.decision
+        more = ROW_BYTES + (0 if id(decision) in told else decision.size)
+        if chunk and size + more > ENTRY_BYTES:
             yield chunk
-            chunk, told, size, new = [], set(), ROW_BYTES + item.decision.size, True
-        if new:
-            told.add(id(item.decision))
+            chunk, told, size, more = [], set(), 0, ROW_BYTES + decision.size
         chunk.append(item)
+        told.add(id(decision))
+        size += more
     if chunk:
         yield chunk
 
