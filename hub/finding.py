@@ -20,6 +20,7 @@ from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED
 from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
+from hub.together import ROWS
 
 A = facts.FIRST_FREE
 
@@ -47,7 +48,7 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
     source, walked, key = _candidates(gate, filters)
     clauses, args, name = await _narrow(gate, filters, key)
     if filters.cursor:
-        clauses.append(f"({key}.opened_at, {key}.id) < (${A + len(args)}, ${A + len(args) + 1})")
+        clauses.append(f"({key}.opened_at, {key}.id) < (${A + len(args)}::timestamptz, ${A + len(args) + 1}::uuid)")
         args, name = [*args, *cursors.read(gate, "cases", filters.cursor)], name + ":after"
     query = Query(
         f"cases:{name}:{walked}",
@@ -55,12 +56,18 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         (*args, filters.limit),
         source=source,
         lead=True,
-        tail=f"ORDER BY {key}.opened_at DESC, {key}.id DESC LIMIT ${A + len(args)}",
+        tail=f"ORDER BY {key}.opened_at DESC, {key}.id DESC LIMIT ${A + len(args)}::bigint",
         listed=True,
         extra=extra(gate),
+        rows=ROWS if _sparse(filters) else filters.limit,
     )
     seen = await gate.read(Act.list, query)
     return _page(gate, seen, full=len(seen) == filters.limit)
+
+
+def _sparse(filters: Filters) -> bool:
+    """A page narrowed by what no index keeps may be long in coming: it goes alone."""
+    return bool(filters.status or filters.risk or filters.updated_since or filters.kind or filters.mine)
 
 
 async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], list[Any], str]:
@@ -83,11 +90,11 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
     if prefix := _prefix(filters):
         add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")
     if filters.status:
-        add("c.status = {0}", filters.status.value, name="status")
+        add("c.status = {0}::text", filters.status.value, name="status")
     if filters.risk:
-        add("c.risk_level = {0}", filters.risk.value, name="risk")
+        add("c.risk_level = {0}::text", filters.risk.value, name="risk")
     if filters.kind:
-        add("strpos(c.kinds, {0}) > 0", f'"{filters.kind}"', name="kind")
+        add("strpos(c.kinds, {0}::text) > 0", f'"{filters.kind}"', name="kind")
     if filters.mine:
         add("$1::uuid = ANY(c.involved)", name="mine")
     return clauses, args, "+".join(used)
@@ -99,7 +106,7 @@ def _visibly_touched(gate: Gate) -> str:
     for category, i in INDEX.items():
         if gate.table.reachable_by_others[i]:
             scope = gate.table.scope(category, barring=False)
-            by_scope.setdefault(scope, []).append(f"{moment(i, 'c')} >= {{1}}")
+            by_scope.setdefault(scope, []).append(f"{moment(i, 'c')} >= {{1}}::bytea")
     return "(" + " OR ".join(f"({' OR '.join(touched)}) AND {scope}" for scope, touched in by_scope.items()) + ")"
 
 
@@ -110,10 +117,10 @@ def _prefix(filters: Filters) -> str:
 def _within(table: str, digits: int) -> str:
     """Cases of a division whose prefix is `{0}`, by the index that keeps them in order where there is one."""
     if digits < 6:
-        return f"starts_with({table}.region_code, {{0}})"
+        return f"starts_with({table}.region_code, {{0}}::text)"
     if digits == 6:
-        return f"{table}.county = {{0}}"
-    return f"{table}.township = left({{0}}, 9)" + ("" if digits == 9 else f" AND {table}.region_code = {{0}}")
+        return f"{table}.county = {{0}}::text"
+    return f"{table}.township = left({{0}}::text, 9)" + ("" if digits == 9 else f" AND {table}.region_code = {{0}}")
 
 
 RECENT = timedelta(days=1)
@@ -154,7 +161,7 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
         return LINKED, "linked", "k"
     if prefix.startswith(own):
         return "cases c", "", "c"
-    return MERGED.format(_within("n", len(own)).format("$2::text")), f"around{len(own)}", "c"
+    return MERGED.format(_within("n", len(own)).format("$2")), f"around{len(own)}", "c"
 
 
 def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:
@@ -197,13 +204,13 @@ async def search_cases(gate: Gate, wanted: Wanted) -> bytes:
     if wanted.case_number:
         await gate.require("routine")
         where = gate.table.scope("routine", CLEAR, barring=False)
-        return await _found(gate, "number", f"n.number = ${A}", where, wanted.case_number)
+        return await _found(gate, "number", f"n.number = ${A}::text", where, wanted.case_number)
     keys, categories = _keys(gate, wanted)
     for category in categories:
         await gate.require(category)
     by_role = {"victim": categories, "respondent": ("respondent",), "child": ("minor",)}
     scopes = " OR ".join(f"(k.role = '{role}' AND {_readable(gate, cs)})" for role, cs in by_role.items())
-    matched = f"k.key = ${A}" + (f" AND k.named = ${A + 1}" if len(keys) > 1 else "")
+    matched = f"k.key = ${A}::bytea" + (f" AND k.named = ${A + 1}::bytea" if len(keys) > 1 else "")
     where = f"EXISTS (SELECT FROM party_key k WHERE {matched} AND k.case_id = c.id AND ({scopes}))"
     among = f"n.id IN (SELECT k.case_id FROM party_key k WHERE {matched})"
     return await _found(gate, "+".join(categories), among, where, *keys)

@@ -26,6 +26,7 @@ from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.policies.services import Services
 from hub.policies.subject import Purpose
+from hub.together import Reads
 from hub.writer import Writer
 
 DIRECTORY_SECONDS = 5.0
@@ -51,7 +52,7 @@ async def open_services(config: settings.Settings) -> Services:
     directory = Directory(database)
     await directory.refresh()
     committer = Committer(database, vault, config.log_timeout)
-    return Services(config, database, vault, committer, directory, policy)
+    return Services(config, database, vault, committer, directory, policy, Reads(database.main), Reads(database.audit))
 
 
 class Hub(FastAPI):

@@ -142,7 +142,8 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
 
 LIVING = """
 FROM session s JOIN account a ON a.id = s.account_id JOIN unit u ON u.id = a.unit_id
-WHERE s.token_hash = {} AND s.ended_at IS NULL AND s.seen_at > {} AND a.disabled_at IS NULL AND u.disabled_at IS NULL
+WHERE s.token_hash = {}::bytea AND s.ended_at IS NULL AND s.seen_at > {}::timestamptz
+ AND a.disabled_at IS NULL AND u.disabled_at IS NULL
 """
 
 
@@ -164,7 +165,7 @@ def still_living(services: Services, subject: Subject, first: int) -> tuple[str,
     arguments from `first` on."""
     idle = clock.now() - timedelta(seconds=services.settings.idle_session)
     living = LIVING.format(f"${first}", f"${first + 1}")
-    return f"EXISTS (SELECT {living} AND a.rev = ${first + 2})", (subject.token_hash, idle, subject.account_rev)
+    return f"EXISTS (SELECT {living} AND a.rev = ${first + 2}::int)", (subject.token_hash, idle, subject.account_rev)
 
 
 async def still_lives(services: Services, subject: Subject) -> None:

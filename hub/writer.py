@@ -6,7 +6,7 @@ one. What is answered is on disk; what is refused for a reason of its own refuse
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
 from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
 from hub.policies.services import Services
+from hub.together import array_text, settled
 
 GROUP = 32
 
@@ -107,18 +108,13 @@ class Submission:
         names = [p.keys[NAMED] for p in parties if NAMED in p.keys]
         ids = (ids_of(parties, role) for role in PAIR)
         known = (k for party in parties for k in _matching([party], party.role))
-        return (self.id, *map(_array, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
+        return (self.id, *map(array_text, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
 
 
 def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     """The keys under which what makes two records one case stands: id number, and phone that comes with a name."""
     found = [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
     return found + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
-
-
-def _array(keys: Iterable[bytes]) -> str:
-    """An array in PostgreSQL's own notation: arrays of different lengths do not come as one array."""
-    return "{" + ",".join([f'"\\\\x{key.hex()}"' for key in keys]) + "}"
 
 
 class Writer:
@@ -156,17 +152,10 @@ class Writer:
 
     async def _run(self) -> None:
         while self._queue:
-            await self._assemble()
+            await settled(self._queue, GROUP)
             self._writing = self._next()
             await self._settle(list(self._writing.values()))
             self._writing = {}
-
-    async def _assemble(self) -> None:
-        """Let whatever is ready to run come first, as long as that brings records (see `hub/audit/committer.py`)."""
-        seen = 0
-        while seen < len(self._queue) < GROUP:
-            seen = len(self._queue)
-            await asyncio.sleep(0)
 
     def _next(self) -> dict[UUID, Submission]:
         """The next group. The second record on a person must find what the first brought (the case of the pair, else

@@ -14,6 +14,7 @@ FILE_LIMIT, FUNCTION_LIMIT = 300, 40
 LEVELS = [
     ["errors", "clock", "settings"],
     ["keys", "keyfile", "db", "embedded", "spool", "migrations"],
+    ["together"],
     ["models"],
     ["audit"],
     ["tables", "policies"],

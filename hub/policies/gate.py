@@ -76,7 +76,7 @@ class Gate:
         """
         table = self.table
         sql = statement(table, query)
-        rows = await self.services.database.fetch(sql, *self.subject.parameters(), *query.args)
+        rows = await self.services.reads.fetch(sql, *self.subject.parameters(), *query.args, rows=query.rows)
         seen: list[Seen] = []
         denied: list[Seen] = []
         for row in rows:

@@ -10,6 +10,7 @@ from hub.models.fields import CATEGORIES
 from hub.models.sealed import APART, CLEAR_COLUMNS, COMMON_COLUMN, MASKED_COLUMNS
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED, Decision, Table
+from hub.together import FEW
 
 CASE_COLUMNS = (
     "c.id AS case_id, c.ref, c.key_wrapped, c.key_id, c.number, c.status, c.stage, c.risk_level,"
@@ -36,7 +37,7 @@ class Query:
     """What to read: SQL from FROM on, arguments from `facts.FIRST_FREE` on, and a name that keys the text.
 
     `records` joins record rows, `lead` of each case only the one that opened it; `listed` leaves `refuge` out, as in
-    every list, export and feed.
+    every list, export and feed. `rows` is about how many it brings, and tells what goes together (`hub/together.py`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Query:
     tail: str = ""
     listed: bool = False
     extra: str = ""
+    rows: int = FEW
 
 
 @dataclass(slots=True)

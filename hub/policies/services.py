@@ -8,6 +8,7 @@ from hub.keys import Vault
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.settings import Settings
+from hub.together import Reads
 
 
 @dataclass(slots=True)
@@ -20,3 +21,5 @@ class Services:
     committer: Committer
     directory: Directory
     policy: Policy
+    reads: Reads
+    reviews: Reads
