@@ -9,7 +9,7 @@ that comes alone goes as it is.
 import asyncio
 import re
 from collections.abc import Iterable, Sized
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from hub.db import Pool, Row
@@ -37,7 +37,7 @@ def array_text(keys: Iterable[bytes]) -> str:
     return "{" + ",".join([f'"\\\\x{key.hex()}"' for key in keys]) + "}"
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def for_many(sql: str) -> tuple[str, tuple[bool, ...]]:
     """The text that answers `sql` for many sets of arguments, and which of these are arrays, which come as text."""
     types = dict(sorted((int(n), kind) for n, kind in _PLACE.findall(sql) if kind))
