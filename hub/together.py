@@ -9,6 +9,7 @@ that comes alone goes as it is.
 import asyncio
 import re
 from collections.abc import Iterable, Sized
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -98,7 +99,7 @@ class Reads:
                 return
             for _, future in group:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(copy(error) if len(group) > 1 else error)  # that it is logged is noted on it
         else:
             for (_, future), rows in zip(group, found, strict=True):
                 if not future.done():

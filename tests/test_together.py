@@ -73,6 +73,7 @@ async def test_a_lost_database_fails_them_all_at_once(world: World, embedded: Em
     async with outages.down(embedded):
         found = await asyncio.gather(*(reads.fetch(DIVIDED, n) for n in (1, 2, 3)), return_exceptions=True)
     assert all(isinstance(error, Unavailable) for error in found)
+    assert len(set(map(id, found))) == 3  # each its own: that one is logged is noted on it
     for _ in range(50):  # what was cut is noticed when it is used next, the log's connection at its next entry
         found = await asyncio.gather(*(reads.fetch(DIVIDED, n) for n in (1, 2)), return_exceptions=True)
         if (await world.http.get("/readyz")).status_code == 200 and not isinstance(found[0], Unavailable):
