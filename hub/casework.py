@@ -15,6 +15,7 @@ from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED
 from hub.policies.gate import Gate
 from hub.policies.query import Query, Seen
+from hub.together import ROWS
 
 A = facts.FIRST_FREE
 ROUTINE, AUTHORED = INDEX["routine"], facts.BIT["authored"]
@@ -157,7 +158,7 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     """
     join, order = "JOIN record r ON r.case_id = c.id", f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}"
     more = "r.made_at, r.changed, r.current"
-    query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more)
+    query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more, rows=ROWS)
     seen = await gate.read(Act.read, query, single=True)
     numbers: dict[UUID, int] = {}
     items = []

@@ -59,14 +59,16 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         tail=f"ORDER BY {key}.opened_at DESC, {key}.id DESC LIMIT ${A + len(args)}::bigint",
         listed=True,
         extra=extra(gate),
-        rows=ROWS if _sparse(filters) else filters.limit,
+        rows=ROWS if _sparse(filters, walked) else filters.limit,
     )
     seen = await gate.read(Act.list, query)
     return _page(gate, seen, full=len(seen) == filters.limit)
 
 
-def _sparse(filters: Filters) -> bool:
+def _sparse(filters: Filters, walked: str) -> bool:
     """A page narrowed by what no index keeps may be long in coming: it goes alone."""
+    if filters.region and (walked or len(_prefix(filters)) < 6):  # not walked by itself, or by no index of its own
+        return True
     return bool(filters.status or filters.risk or filters.updated_since or filters.kind or filters.mine)
 
 

@@ -107,7 +107,8 @@ def _only_auditors(gate: Gate) -> None:
 
 def _sparse(filters: LogFilters) -> bool:
     """What no index keeps may be long in coming: it goes alone."""
-    return bool(filters.act or filters.purpose or filters.outcome)
+    keys = sum(map(bool, (filters.who, filters.unit, filters.case)))  # each has an index, two together have none
+    return bool(filters.act or filters.purpose or filters.outcome) or keys > 1
 
 
 async def _fetched(gate: Gate, sql: str, args: list[Any], rows: int = FEW) -> list[Any]:

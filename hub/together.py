@@ -56,12 +56,19 @@ def for_many(sql: str) -> tuple[str, tuple[bool, ...]]:
     return many, arrays
 
 
+def _fail(group: list[Waiting], error: Exception) -> None:
+    """One error each: that it is in the log is noted on it."""
+    for _, future in group:
+        if not future.done():
+            future.set_exception(copy(error) if len(group) > 1 else error)
+
+
 class Reads:
     """Reads through one pool."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._queues: dict[str, list[Waiting]] = {}
+        self._queues: dict[tuple[str, int], list[Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def fetch(self, sql: str, *args: Any, rows: int = FEW) -> list[Row]:
@@ -71,39 +78,42 @@ class Reads:
         if most < 2:
             return await self._pool.fetch(sql, *args)
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        queue = self._queues.get(sql)
+        key = sql, most  # pages of several sizes share a text, and are counted apart
+        queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[sql] = []
-            task = asyncio.create_task(self._run(sql, queue, most), name="reads")
+            queue = self._queues[key] = []
+            task = asyncio.create_task(self._run(key, queue), name="reads")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         queue.append((args, future))
         if len(queue) == most:
-            del self._queues[sql]
+            del self._queues[key]
         return await future
 
-    async def _run(self, sql: str, queue: list[Waiting], most: int) -> None:
-        await settled(queue, most)
-        if self._queues.get(sql) is queue:
-            del self._queues[sql]
-        await self._answer(sql, [waiting for waiting in queue if not waiting[1].done()])
+    async def _run(self, key: tuple[str, int], queue: list[Waiting]) -> None:
+        try:
+            await settled(queue, key[1])
+            if self._queues.get(key) is queue:
+                del self._queues[key]
+            await self._answer(key[0], [waiting for waiting in queue if not waiting[1].done()])
+        finally:  # whatever ends this task, nobody waits for ever
+            _fail([waiting for waiting in queue if not waiting[1].done()], Unavailable())
 
     async def _answer(self, sql: str, group: list[Waiting]) -> None:
         """Each alone if one spoils it for all, but not when the database is lost."""
         try:
             found = await self._found(sql, group)
         except Exception as error:
-            if len(group) > 1 and not isinstance(error, Unavailable):
-                for waiting in group:
-                    await self._answer(sql, [waiting])
+            if len(group) == 1 or isinstance(error, Unavailable):
+                _fail(group, error)
                 return
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(copy(error) if len(group) > 1 else error)  # that it is logged is noted on it
         else:
             for (_, future), rows in zip(group, found, strict=True):
                 if not future.done():
                     future.set_result(rows)
+            return
+        for waiting in group:  # out of reach of the error, which names the arguments of all
+            await self._answer(sql, [waiting])
 
     async def _found(self, sql: str, group: list[Waiting]) -> list[list[Row]]:
         if len(group) < 2:

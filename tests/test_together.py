@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sized
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.world import AWAY, HOME, Caller, World, call, pair
 
 ECHO = "SELECT $1::int AS n, $2::bytea[] AS keys FROM generate_series(1, $1)"
 DIVIDED = "SELECT 6 / $1::int AS n"
+PAGE = "SELECT $1::int AS n FROM generate_series(1, $1) ORDER BY 1 LIMIT $2::bigint"
 
 
 def keys(n: int) -> list[bytes]:
@@ -80,6 +82,78 @@ async def test_a_lost_database_fails_them_all_at_once(world: World, embedded: Em
             break
         await asyncio.sleep(0.1)
     assert [rows[0]["n"] for rows in found] == [6, 3]  # type: ignore[index]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each statement for several callers brought."""
+    sizes: list[int] = []
+    plain = Reads._found
+
+    async def found(self: Reads, sql: str, group: Any) -> Any:
+        rows = await plain(self, sql, group)
+        if len(group) > 1:
+            sizes.append(sum(map(len, rows)))
+        return rows
+
+    monkeypatch.setattr(Reads, "_found", found)
+    return sizes
+
+
+async def test_a_small_page_does_not_lift_the_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, sizes = Reads(world.services.database.main), counted(monkeypatch)
+    await asyncio.gather(*(reads.fetch(PAGE, 200, limit, rows=limit) for limit in (1, 1, *[200] * 50)))
+    assert sizes and max(sizes) <= ROWS, sizes
+
+
+async def test_an_error_knows_nothing_of_others(world: World) -> None:
+    reads = Reads(world.services.database.main)
+    asked = (reads.fetch("SELECT $1::int AS n", n) for n in (1, "hers", 2**40))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    error, said = found[2], ""
+    assert isinstance(error, Exception)
+    while error is not None:
+        said, error = said + str(error), error.__cause__ or error.__context__
+    assert "hers" not in said
+
+
+async def test_who_waits_for_a_task_that_is_gone_is_told(world: World) -> None:
+    reads = Reads(world.services.database.main)
+    waiting = [asyncio.create_task(reads.fetch("SELECT $1::int AS n, pg_sleep(0.2)", n)) for n in (1, 2)]
+    await asyncio.sleep(0.05)
+    for task in list(reads._tasks):
+        task.cancel()
+    _, late = await asyncio.wait(waiting, timeout=2)
+    for task in late:
+        task.cancel()
+    assert not late
+
+
+async def test_what_is_long_goes_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history (1,000 rows), a region that no index narrows, two keys of the log where an index knows one."""
+    asked: dict[str, int] = {}
+    now, plain = "", Reads.fetch
+
+    async def fetch(self: Reads, sql: str, *args: Any, rows: int = 10) -> Any:
+        asked[now] = rows
+        return await plain(self, sql, *args, rows=rows)
+
+    monkeypatch.setattr(Reads, "fetch", fetch)
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    court, province = await world.agency("court"), await world.agency("police", region="50", purpose="supervision")
+    made = await police.filed("police_call", call(pair(), region=HOME))
+    who = {"who": f"{HOME}-police", "limit": 1}
+    for now, caller, url, params in (
+        ("history", police, f"/v1/cases/{made['case_id']}/history", {}),
+        ("wide", province, "/v1/cases", {"region": "5009", "limit": 1}),
+        ("outside", police, "/v1/cases", {"region": AWAY, "limit": 1}),
+        ("linked", court, "/v1/cases", {"region": AWAY, "limit": 1}),
+        ("two keys", auditor, "/v1/audit/entries", who | {"unit": f"{HOME}-court"}),
+        ("control: street", police, "/v1/cases", {"region": f"{HOME}001", "limit": 1}),
+        ("control: one key", auditor, "/v1/audit/entries", who),
+    ):
+        assert (await caller.get(url, params=params)).status_code == 200, now
+    together = {name for name, rows in asked.items() if ROWS // rows > 1}
+    assert together == {"control: street", "control: one key"}
 
 
 async def _asked(world: World) -> list[tuple[Caller, str]]:
