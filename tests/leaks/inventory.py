@@ -34,7 +34,7 @@ JOBS = {
     "committer: self._run()": "writes log entries; what they hold was decided by the Gate that queued them",
     "committer: _run for ever": "the loop of the same",
     "committer: _insert for ever": "retries one insert of log rows until its time is up",
-    "together: self._run(sql, queue, most)": "hands rows, still sealed, to whoever asked: the Gate, oversight",
+    "together: self._run(key, queue)": "hands rows, still sealed, to whoever asked: the Gate, oversight",
     "directory: follow for ever": "reads units and regions, which are public",
     "main: services.directory.follow(DIRECTORY_SECONDS)": "starts the same",
     "intake: self._spool()": "seals reports that the database did not take; opens nothing (canaries: test_at_rest)",
