@@ -8,7 +8,7 @@ that comes alone goes as it is.
 
 import asyncio
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from copy import copy
 from functools import lru_cache
 from typing import Any
@@ -56,11 +56,11 @@ def for_many(sql: str) -> tuple[str, tuple[bool, ...]]:
     return many, arrays
 
 
-def _fail(group: list[Waiting], error: Exception) -> None:
-    """One error each: that it is in the log is noted on it."""
-    for _, future in group:
+def fail(waiting: Sequence[tuple[Any, "asyncio.Future[Any]"]], error: Exception) -> None:
+    """Tell whoever still waits. Each gets an error of his own: that it is in the log is noted on it."""
+    for _, future in waiting:
         if not future.done():
-            future.set_exception(copy(error) if len(group) > 1 else error)
+            future.set_exception(copy(error) if len(waiting) > 1 else error)
 
 
 class Reads:
@@ -96,8 +96,9 @@ class Reads:
             if self._queues.get(key) is queue:
                 del self._queues[key]
             await self._answer(key[0], [waiting for waiting in queue if not waiting[1].done()])
-        finally:  # whatever ends this task, nobody waits for ever
-            _fail([waiting for waiting in queue if not waiting[1].done()], Unavailable())
+        except BaseException:  # whatever ends this task, nobody waits for ever
+            fail(queue, Unavailable())
+            raise
 
     async def _answer(self, sql: str, group: list[Waiting]) -> None:
         """Each alone if one spoils it for all, but not when the database is lost."""
@@ -105,7 +106,7 @@ class Reads:
             found = await self._found(sql, group)
         except Exception as error:
             if len(group) == 1 or isinstance(error, Unavailable):
-                _fail(group, error)
+                fail(group, error)
                 return
         else:
             for (_, future), rows in zip(group, found, strict=True):

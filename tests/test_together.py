@@ -133,7 +133,7 @@ async def test_what_is_long_goes_alone(world: World, monkeypatch: pytest.MonkeyP
     asked: dict[str, int] = {}
     now, plain = "", Reads.fetch
 
-    async def fetch(self: Reads, sql: str, *args: Any, rows: int = 10) -> Any:
+    async def fetch(self: Reads, sql: str, *args: Any, rows: int = FEW) -> Any:
         asked[now] = rows
         return await plain(self, sql, *args, rows=rows)
 

@@ -28,7 +28,7 @@ from hub.audit.entry import (
 )
 from hub.db import FAILED, Connection, Database, insert_rows
 from hub.errors import Unavailable
-from hub.together import settled
+from hub.together import fail, settled
 
 BATCH = 256
 NOBODY = UUID(int=0)
@@ -242,9 +242,7 @@ class Committer:
         """Nothing is released. The chain is abandoned: its last rows may or may not exist."""
         self.ready, self.w, self.last = False, uuid4(), (0, GENESIS)
         queued, self._queue = self._queue, []
-        for _, future in batch + queued:
-            if not future.done():
-                future.set_exception(Unavailable())
+        fail(batch + queued, Unavailable())
 
 
 def _lock_of(w: UUID) -> int:

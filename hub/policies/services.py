@@ -22,4 +22,6 @@ class Services:
     directory: Directory
     policy: Policy
     reads: Reads
+    """Of cases, as the hub's own role: what the Gate asks."""
     reviews: Reads
+    """Of the access log, as its reader: what an officer asks."""
