@@ -68,13 +68,21 @@ class Effects:
     """The unit on duty, for a report that came to a case on which it does not work yet."""
     named: list[UUID] = field(default_factory=list)
     referred: list[UUID] = field(default_factory=list)
+    unnamed: list[UUID] = field(default_factory=list)
+    unreferred: list[UUID] = field(default_factory=list)
+    """Units that the version before named or referred to, and this one does not."""
     kind: str = ""
     acting: list[UUID] = field(default_factory=list)
 
 
 def effects_of(filing: Filing, directory: Directory) -> Effects:
-    """Read the stamps; unit and region codes must exist, else `Invalid` names the field."""
-    kind, set_ = KINDS[filing.kind], stamps(filing.kind, filing.values)
+    """Read the stamps; unit and region codes must exist, else `Invalid` names the field.
+
+    A version sets what it changed of them and nothing else: else a word corrected in an old assessment would take the
+    case back to the risk of that day.
+    """
+    kind, said, before = KINDS[filing.kind], *(stamps(filing.kind, values) for values in (filing.values, filing.was))
+    set_ = {stamp: value for stamp, value in said.items() if before.get(stamp) != value}
     open_origin = kind.origin == "routine" and kind.public
     effects = Effects(
         stage=kind.stage.value if kind.stage else None,
@@ -90,9 +98,17 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
         effects.status, effects.stage = Status.closed.value, Stage.closed.value
     if code := set_.get(Stamp.region):
         effects.region_code = known_region(code, directory)
-    effects.named = _unit_ids(set_.get(Stamp.named, []), directory)
-    effects.referred = _unit_ids([set_[Stamp.referred]] if Stamp.referred in set_ else [], directory)
+    effects.named, effects.unnamed = _moved(before.get(Stamp.named, []), said.get(Stamp.named, []), directory)
+    once, now = ([s[Stamp.referred]] if Stamp.referred in s else [] for s in (before, said))
+    effects.referred, effects.unreferred = _moved(once, now, directory)
     return effects
+
+
+def _moved(before: list[str], now: list[str], directory: Directory) -> tuple[list[UUID], list[UUID]]:
+    """The units that came, and those that went, as far as they are still known."""
+    new = list(dict.fromkeys(_unit_ids(now, directory)))
+    old = _unit_ids([code for code in dict.fromkeys(before) if code in directory.codes], directory)
+    return [unit for unit in new if unit not in old], [unit for unit in old if unit not in new]
 
 
 def known_region(code: str, directory: Directory) -> str:
@@ -150,9 +166,15 @@ _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "cal
 _PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "risk": "text", "status": "text", "relocated": "bool"}
 _PLACES |= {"confirmed": "bool", "sealed": "bool", "named": "uuid[]", "accepted": "bool", "referred": "uuid[]"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
-_PLACES |= {"handed_over": "bool", "answered": "bool"}
+_PLACES |= {"handed_over": "bool", "answered": "bool", "unnamed": "uuid[]", "unreferred": "uuid[]"}
 _CALLED_IN = "({called} IS NOT NULL AND NOT {called} = ANY(involved))"
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
+_LESS = (
+    "ARRAY(SELECT u FROM (SELECT u, row_number() OVER (PARTITION BY u) AS n FROM unnest(%s) u) h"
+    " WHERE n > 1 OR NOT u = ANY(%s))"
+)
+"""Units without those that went: `named` and `referred` hold a unit once for each record that says so."""
+_WAITING = "CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END"
 UPDATE = """
 UPDATE cases SET
  touched = (SELECT string_agg(CASE WHEN i = ANY({changed}) THEN GREATEST(part, {at}) ELSE part END, '' ORDER BY i)
@@ -168,18 +190,22 @@ UPDATE cases SET
  status = COALESCE({status}, status), relocated = relocated OR COALESCE({relocated}, FALSE),
  reporter_confirmed = COALESCE({confirmed}, reporter_confirmed),
  sealed_by = CASE WHEN {sealed} THEN {unit} WHEN NOT {sealed} THEN NULL ELSE sealed_by END,
- named = ARRAY(SELECT DISTINCT unnest(named || {named})),
- referred = ARRAY(SELECT DISTINCT unnest(
-   CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END || {referred})),
+ named = {still_named} || {named},
+ referred = {still_referred} || {referred},
  party_keys = ARRAY(SELECT DISTINCT unnest(party_keys || {party_keys})),
  victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
  respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
  intake_open = {called_in} OR intake_open AND NOT {handed_over},
  alert_open = {called_in} OR alert_open AND NOT {answered}
 WHERE id = {id}
-""".replace("{called_in}", _CALLED_IN).format(
-    **{name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
-)
+"""
+for _name, _sql in {
+    "called_in": _CALLED_IN,
+    "still_named": _LESS % ("named", "{unnamed}"),
+    "still_referred": _LESS % (_WAITING, "{unreferred}"),
+}.items():
+    UPDATE = UPDATE.replace(f"{{{_name}}}", _sql)
+UPDATE = UPDATE.format(**{name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)})
 
 
 def touch_case(
@@ -204,6 +230,7 @@ def touch_case(
     values |= {"risk": effects.risk_level, "status": effects.status, "relocated": effects.relocated}
     values |= {"confirmed": effects.reporter_confirmed, "sealed": effects.sealed, "named": effects.named}
     values |= {"accepted": effects.accepted, "referred": effects.referred}
+    values |= {"unnamed": effects.unnamed, "unreferred": effects.unreferred}
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     called = [effects.called] if effects.called else []

@@ -59,9 +59,19 @@ async def submit(
                 "This Idempotency-Key was used with other content.",
                 errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
             )
+        if filed.again:
+            await _enter_again(gate, kind, filed.case_id)
     except HubError as error:
         await gate.refuse(error, about=named.ref if named else None)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
+
+
+async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:
+    """A repetition writes nothing and reads where the record lies: an entry of its own says so."""
+    draft = gate.draft(Act.read)
+    draft.case_refs = [gate.services.vault.pseudonym("case", case_id.bytes)]
+    draft.body |= {"kind": kind, "query": "again", "count": 0}
+    await gate.services.committer.commit(draft)
 
 
 async def _named_case(gate: Gate, name: str, record_id: UUID) -> Target | None:
@@ -163,7 +173,7 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     version = row["version"] + 1
     if version > LAST:
         raise Forbidden("此记录不能再有新的版本。", "This record can have no further version.")
-    kept = {n: v for n, v in new.items() if INDEX[infos[n].category] in changed}
+    kept, was = ({n: v for n, v in values.items() if INDEX[infos[n].category] in changed} for values in (new, old))
     filing = Filing(
         row["kind"],
         kept,
@@ -177,6 +187,7 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
         changed=changed,
         last_changed=advanced(row["last_changed"], changed, version),
         made_at=clock.now(),
+        was=was,
     )
     return filing, changed
 

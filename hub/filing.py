@@ -145,6 +145,8 @@ class Filing:
     made_at: datetime | None = None
     lead: bool = False
     carried: dict[str, bytes | None] = field(default_factory=dict)
+    was: dict[str, Any] = field(default_factory=dict)
+    """What stood before in the categories that it changes."""
     digest: bytes | None = None
     """Of the request, by which its repetition is known again."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from hub.models.sealed import LAST
 from tests import logbook
+from tests.forms import minimal
 from tests.world import AWAY, Caller, World, call, pair
 
 WRITERS = 100 if os.environ.get("HUB_TEST_FULL") else 20
@@ -175,9 +176,65 @@ async def test_a_record_that_has_all_its_versions_says_so(world: World) -> None:
     police = await world.agency("police")
     body = {"penalty": "fine", "imposed_on": "2024-01-05", "fine_yuan": 1} | pair()
     record = (await police.filed("penalty", body))["id"]
-    await world.services.database.execute("UPDATE record SET version = $2 WHERE id = $1", uuid.UUID(record), LAST - 1)
+    await world.by_hand("UPDATE record SET version = $2 WHERE id = $1", uuid.UUID(record), LAST - 1)
     await amended(police, record, {"fine_yuan": 2})
     fields, tag = await seen(police, record)
     answer = await patch(police, record, {"fine_yuan": 3}, tag)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert await seen(police, record) == (fields, tag) and fields["fine_yuan"] == 2
+
+
+async def test_a_corrected_referral_closes_what_it_opened(world: World) -> None:
+    """The unit first addressed by mistake sees the case no more; one that another slip addresses as well still does."""
+    police, federation, parties = await world.agency("police"), await world.agency("womens_federation"), pair()
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    right, wrong, both = (f"{AWAY}-{unit_type}" for unit_type in ("civil_affairs", "justice", "hospital"))
+    slips = []
+    for sender, unit in ((police, wrong), (police, both), (federation, both)):
+        body = minimal("referral_slip", to_unit=unit) | parties
+        slips.append((sender, (await sender.filed("referral_slip", body, case=case))["id"]))
+    callers = [await world.agency(unit.partition("-")[2], region=AWAY) for unit in (right, wrong, both)]
+
+    async def open_to() -> list[int]:
+        return [(await caller.get(f"/v1/cases/{case}")).status_code for caller in callers]
+
+    assert await open_to() == [404, 200, 200], "control"
+    await amended(police, slips[0][1], {"note": "误填"})
+    assert await open_to() == [404, 200, 200], "the unit stays the same"
+    for sender, slip in slips[:2]:
+        await amended(sender, slip, {"to_unit": right})
+        assert await open_to() == [200, 404, 200]
+    await amended(federation, slips[2][1], {"to_unit": right})
+    assert await open_to() == [200, 404, 404]
+
+
+async def test_a_unit_named_twice_is_named_until_both_are_corrected(world: World) -> None:
+    police, court, parties = await world.agency("police"), await world.agency("court"), pair()
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    away, unit = await world.agency("police", region=AWAY), f"{AWAY}-police"
+    body = minimal("order_service", assist_units=[unit, unit]) | parties
+    services = [(await court.filed("order_service", body, case=case))["id"] for _ in range(2)]
+    for service, status in ((None, 200), (services[0], 200), (services[1], 404)):
+        if service:
+            await amended(court, service, {"assist_units": [f"{AWAY}-court"]})
+        assert (await away.get(f"/v1/cases/{case}", purpose="protection_order")).status_code == status
+
+
+async def test_a_version_sets_only_what_it_changed(world: World) -> None:
+    """A word corrected in an old record leaves the case as a newer one found it: whoever was taken for the victim, and
+    is not any more, does not become her again."""
+    police, parties = await world.agency("police"), pair()
+    old = await police.filed("police_dispatch", minimal("police_dispatch", reporter_confirmed=True) | parties)
+    case = old["case_id"]
+
+    async def confirmed() -> Any:
+        sql = "SELECT reporter_confirmed AS c FROM cases WHERE id = $1"
+        return (await world.services.database.fetchrow(sql, uuid.UUID(case)) or {})["c"]
+
+    assert await confirmed()
+    await police.filed("police_dispatch", minimal("police_dispatch", reporter_confirmed=False), case=case)
+    await amended(police, old["id"], {"victim_moved_out": False})
+    assert not await confirmed()
+    for said in (False, True):
+        await amended(police, old["id"], {"reporter_confirmed": said})
+        assert await confirmed() == said, "control: what is changed is set"

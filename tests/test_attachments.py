@@ -161,10 +161,10 @@ async def test_pieces_are_sealed(world: World) -> None:
     assert secret in content and not any(secret in piece or PNG in piece for piece in pieces)
     assert b"secret-name" not in bytes(row["head"])
     move = "UPDATE attachment_chunk SET sealed = $3 WHERE attachment_id = $1 AND n = $2"
-    await database.execute(move, row["id"], 1, pieces[0])
+    await world.by_hand(move, row["id"], 1, pieces[0])
     with pytest.raises(httpx.HTTPError):
         await drained(police, made.headers["location"])
-    await database.execute(move, row["id"], 1, pieces[1])
+    await world.by_hand(move, row["id"], 1, pieces[1])
     assert (await police.get(made.headers["location"])).content == content
 
 

@@ -41,6 +41,9 @@ async def test_racing_copies_have_one_effect(world: World) -> None:
         again = await police.submit("police_call", body, key=key)
         assert again.status_code == 201 and again.text in made
         assert await effects(world) == tuple(n + 1 for n in before)
+        told = await logbook.about(world.services, again.json()["case_id"], "read")
+        said = [logbook.body(world.services, row)["query"] for row in told]
+        assert said == ["again"] * sum(a.status_code == 201 for a in answers), "all but the first, and this one"
 
 
 async def test_racing_keys_have_as_many_effects(world: World) -> None:

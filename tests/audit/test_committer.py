@@ -185,6 +185,17 @@ REFUSED = [
     "DELETE FROM log_writer",
     "DELETE FROM record",
     "DELETE FROM cases",
+    "UPDATE record SET c_facts = NULL",
+    "UPDATE record SET case_id = id",
+    "UPDATE cases SET region_code = '110101000000'",
+    "UPDATE cases SET ref = id",
+    "UPDATE party_key SET person_id = case_id",
+    "UPDATE receipt SET case_id = record_id",
+    "UPDATE attachment_chunk SET sealed = ''",
+    "UPDATE account SET role = 'auditor'",
+    "UPDATE account SET unit_id = id, password = NULL",
+    "UPDATE client SET jwks = '{}'",
+    "UPDATE unit SET area = ''",
     "SET ROLE hub_owner",
 ]
 REFUSED_TO_AUDITOR = ["UPDATE access_log SET act = 'read'", "DELETE FROM access_log", "TRUNCATE access_log"]

@@ -96,7 +96,7 @@ async def test_a_role_taken_by_hand_is_gone_within_five_seconds(world: World) ->
     officer = await enrol.person(world, f"{HOME}-police", "auditor")
     caller = await officer.enters("audit")
     assert await reviews(caller) == 200, "control"
-    await world.services.database.execute("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
+    await world.by_hand("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
     await asyncio.sleep(5)
     assert await reviews(caller) == 403
 
