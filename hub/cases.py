@@ -96,6 +96,8 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     )
     if set_.get(Stamp.closed):
         effects.status, effects.stage = Status.closed.value, Stage.closed.value
+    elif before.get(Stamp.closed) and not said.get(Stamp.closed):  # closed by mistake
+        effects.status, effects.stage = Status.open.value, Stage.handling.value
     if code := set_.get(Stamp.region):
         effects.region_code = known_region(code, directory)
     effects.named, effects.unnamed = _moved(before.get(Stamp.named, []), said.get(Stamp.named, []), directory)
@@ -185,7 +187,7 @@ UPDATE cases SET
  acting = CASE WHEN {acts} AND strpos(acting, {unit}::text) = 0 THEN concat_ws(',', NULLIF(acting, ''), {unit})
    ELSE acting END,
  kinds = CASE WHEN strpos(kinds, {kind}) > 0 THEN kinds ELSE concat_ws(',', NULLIF(kinds, ''), {kind}) END,
- stage = CASE WHEN status = 'closed' THEN stage ELSE COALESCE({stage}, stage) END,
+ stage = CASE WHEN status = 'closed' AND {status} IS NULL THEN stage ELSE COALESCE({stage}, stage) END,
  risk_level = COALESCE({risk}, risk_level),
  status = COALESCE({status}, status), relocated = relocated OR COALESCE({relocated}, FALSE),
  reporter_confirmed = COALESCE({confirmed}, reporter_confirmed),

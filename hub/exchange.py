@@ -220,7 +220,8 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         if not any(INDEX[category] in changed for category in COMMON):
             filing.carried[COMMON_COLUMN] = current[COMMON_COLUMN]
         effects = cases.effects_of(filing, services.directory)
-        effects.stage = None
+        if effects.status is None:  # a correction moves a case only by closing it, or opening it again
+            effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)
         cases.touch_case(rows, target, filing, effects, changed, services.directory)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)

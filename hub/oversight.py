@@ -1,7 +1,6 @@
 """What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
 
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -49,7 +48,8 @@ COLUMNS = (
     " array_to_string(l.case_refs, ',') AS cases, l.body"
 )
 """What is shown as it is comes as text: there is nothing to make of it. `_shown` takes these in their order."""
-
+OPENING = 32
+"""How long the opening of an entry's commitment is, which is sealed before its body."""
 
 OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1::uuid, $2::uuid] OFFSET 0) l"
 """A case's entries, found first and put in order after: else, for the order's sake, the whole log would be walked."""
@@ -71,7 +71,7 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     await gate.services.committer.commit(draft)
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
-    return b'{"items":[%b],"next":%b}' % (b",".join([_shown(gate, row) for row in rows]), orjson.dumps(after))
+    return orjson.dumps({"items": _shown(gate, rows), "next": after}, option=orjson.OPT_UTC_Z)
 
 
 OPENED = (
@@ -96,7 +96,8 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
     draft.body |= {"query": "entry", "entry": f"{chain}:{n}", "reason": why.reason, "count": 1}
     await gate.services.committer.commit(draft)
     key = _key_of(gate, row)
-    return _shown(gate, row, key, rows=_rows(row, key))
+    (shown,) = _shown(gate, rows, key)
+    return orjson.dumps(shown | {"rows": _rows(row, key)}, option=orjson.OPT_UTC_Z)
 
 
 def _only_auditors(gate: Gate) -> None:
@@ -175,34 +176,38 @@ def _uuid(text: str) -> UUID:
         raise BadRequest("个案编号格式不正确。", "Not a case reference.") from None
 
 
-def _shown(gate: Gate, row: Any, case_key: keys.Sealer | None = None, **more: Any) -> bytes:
-    """An entry: head from the columns, and the body, which is null where no key opens it."""
-    w, n, at, act, purpose, outcome, status, actor, unit_id, cases, sealed, *_ = row
-    unit = gate.services.directory.units.get(unit_id)
-    shown = {
-        "act": act,
-        "purpose": purpose,
-        "outcome": outcome,
-        "at": at,
-        "status": status,
-        "actor": actor,
-        "unit": unit.code if unit else None,
-        "cases": cases.split(",") if cases else [],
-        "chain": str(w),
-        "n": n,
-        "body": orjson.Fragment(_body(gate.services.vault, at, sealed, bound_to(w, n), case_key)),
-    }
-    return orjson.dumps(shown | more if more else shown, option=orjson.OPT_UTC_Z)
+def _shown(gate: Gate, rows: list[Any], case_key: keys.Sealer | None = None) -> list[dict[str, Any]]:
+    """Entries: head from the columns, and the body, which is null where no key opens it. A page is one walk: a call for
+    each part of each entry took a sixth of the time."""
+    units, log, items = gate.services.directory.units, gate.services.vault.log, []
+    for w, n, at, act, purpose, outcome, status, actor, unit_id, cases, sealed, *_ in rows:
+        unit, place = units.get(unit_id), bound_to(w, n)
+        try:
+            body = log(at).open(sealed, place)[OPENING:]
+        except keys.SealBroken:
+            body = _older(gate.services.vault, sealed, place, case_key)
+        item = {
+            "act": act,
+            "purpose": purpose,
+            "outcome": outcome,
+            "at": at,
+            "status": status,
+            "actor": actor,
+            "unit": unit.code if unit else None,
+            "cases": cases.split(",") if cases else [],
+            "chain": str(w),
+            "n": n,
+            "body": orjson.Fragment(body),
+        }
+        items.append(item)
+    return items
 
 
-def _body(vault: keys.Vault, at: datetime, sealed: bytes, place: bytes, case_key: keys.Sealer | None) -> bytes:
+def _older(vault: keys.Vault, sealed: bytes, place: bytes, case_key: keys.Sealer | None) -> bytes:
     """Before details stood apart, bodies were sealed with the whole log's key, or, about one case, with that case's."""
-    try:
-        return vault.log(at).open(sealed, place)[32:]
-    except keys.SealBroken:
-        for key in (vault.whole_log, case_key) if case_key else (vault.whole_log,):
-            with suppress(keys.SealBroken):
-                return key.open(sealed, place)[32:]
+    for key in (vault.whole_log, case_key) if case_key else (vault.whole_log,):
+        with suppress(keys.SealBroken):
+            return key.open(sealed, place)[OPENING:]
     return b"null"
 
 

@@ -238,3 +238,25 @@ async def test_a_version_sets_only_what_it_changed(world: World) -> None:
     for said in (False, True):
         await amended(police, old["id"], {"reporter_confirmed": said})
         assert await confirmed() == said, "control: what is changed is set"
+
+
+async def test_a_case_closed_by_mistake_opens_again(world: World) -> None:
+    """By a correction of the record that closed it; another word in it leaves the case closed."""
+    police = await world.agency("police")
+    case = (await police.filed("police_call", call()))["case_id"]
+    made = await police.filed("coordination", minimal("coordination", close_case=True), case=case)
+    url = f"/v1/cases/{case}"
+
+    async def state() -> tuple[str, str]:
+        seen = (await police.get(url)).json()
+        return seen["status"], seen["stage"]
+
+    assert await state() == ("closed", "closed")
+    assert (await police.submit("visit", minimal("visit"), case=case)).status_code == 404
+    await amended(police, made["id"], {"decision": "改"})
+    assert await state() == ("closed", "closed")
+    await amended(police, made["id"], {"close_case": False})
+    assert await state() == ("open", "handling")
+    await police.filed("visit", minimal("visit"), case=case)
+    await amended(police, made["id"], {"close_case": True})
+    assert await state() == ("closed", "closed")
