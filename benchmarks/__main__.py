@@ -17,7 +17,7 @@ from benchmarks.stage import Stage, prepare
 from benchmarks.workloads import Side, W
 
 RESULTS = Path(__file__).with_name("results.json")
-GOALS = {"W1": 1.5, "W2": 1.3, "W3": 1.6, "W4": 1.5, "W5": 1.2}
+GOALS = {"W1": 1.5, "W2": 1.3, "W3": 1.6, "W4": 1.5, "W5": 1.2, "W6": 1.5}
 """CPU of the hub over CPU of the reference, at most."""
 
 

@@ -25,6 +25,8 @@ class Call:
     method: str
     path: str
     body: bytes = b""
+    purpose: str = ""
+    """Stated in this call, where those of one caller state several."""
 
 
 Script = Generator[Call, bytes, None]
@@ -71,7 +73,7 @@ def once(url: str, call: Call, headers: dict[str, str]) -> tuple[int, bytes]:
 
 def _wrk(wrk: str, url: str, calls: list[Call], headers: dict[str, str], seconds: float, folder: Path) -> Answers:
     lines, heads = folder / "requests.txt", folder / "headers.txt"
-    lines.write_text("".join(f"{c.method}\t{c.path}\t{c.body.decode()}\n" for c in calls))
+    lines.write_text("".join(f"{c.method}\t{c.path}\t{c.purpose}\t{c.body.decode()}\n" for c in calls))
     heads.write_text("".join(f"{k}: {v}\n" for k, v in headers.items()))
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", "--timeout", "30s"]
     command += ["-s", str(Path(__file__).with_name("replay.lua")), url]
@@ -98,8 +100,9 @@ class Connection:
 
     async def send(self, call: Call) -> tuple[int, bytes]:
         head = self.head.replace(b": @\r", b": %b\r" % uuid4().hex.encode())
-        length = b"content-length: %d\r\n" % len(call.body) if call.body else b""
-        self.writer.write(f"{call.method} {call.path} HTTP/1.1\r\n".encode() + head + length + b"\r\n" + call.body)
+        head += f"Purpose-Of-Use: {call.purpose}\r\n".encode() if call.purpose else b""
+        head += b"content-length: %d\r\n" % len(call.body) if call.body else b""
+        self.writer.write(f"{call.method} {call.path} HTTP/1.1\r\n".encode() + head + b"\r\n" + call.body)
         answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         size = int(answer.partition(b"content-length:")[2].split(b"\r", 1)[0] or 0)
         return int(answer[9:12]), await self.reader.readexactly(size)

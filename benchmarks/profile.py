@@ -22,13 +22,14 @@ from benchmarks.client import FRESH, Call
 from benchmarks.stage import prepare
 from hub.main import create_app
 
-REPEAT = {"W1": 4_000, "W2": 400, "W3": 1_000, "W4": 40, "W5": 1_000}
+REPEAT = {"W1": 4_000, "W2": 400, "W3": 1_000, "W4": 40, "W5": 1_000, "W6": 4_000}
 WARM = 50
 
 
 def scope_of(call: Call, headers: dict[str, str]) -> dict[str, Any]:
     """What uvicorn would pass on."""
     parts, new = urlsplit(call.path), uuid4().hex
+    headers = headers | ({"purpose-of-use": call.purpose} if call.purpose else {})
     lines = [(k.lower().encode(), (new if v == FRESH else v).encode()) for k, v in headers.items()]
     made = {"type": "http", "http_version": "1.1", "asgi": {"version": "3.0"}, "method": call.method}
     made |= {"path": parts.path, "raw_path": parts.path.encode(), "query_string": parts.query.encode()}

@@ -1,4 +1,4 @@
--- Replays requests from a file, round robin. A line is METHOD, PATH, BODY between tabs; "@" in headers becomes
+-- Replays requests from a file, round robin. A line is METHOD, PATH, PURPOSE, BODY between tabs; "@" in headers becomes
 -- a fresh idempotency key. Arguments: requests file, headers file, prefix of the keys.
 local requests, headers, i, prefix, keyed = {}, {}, 0, "", false
 function init(args)
@@ -9,7 +9,8 @@ function init(args)
     keyed = keyed or value == "@"
   end
   for line in io.lines(args[1]) do
-    local method, path, body = line:match("^([^\t]*)\t([^\t]*)\t(.*)$")
+    local method, path, purpose, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+    if purpose ~= "" then headers["Purpose-Of-Use"] = purpose end
     requests[#requests + 1] = {method, path, body ~= "" and body or nil}
     if not keyed then requests[#requests] = wrk.format(method, path, headers, requests[#requests][3]) end
   end

@@ -1,10 +1,11 @@
-"""The five workloads, for both sides: what is asked, and in whose name.
+"""The workloads, for both sides: what is asked, and in whose name.
 
 The hub's caller is a caseworker of one district's police, through the agency's system; for W5 an auditor. W3 is
 sent by another district, so that what it creates is not in what the others read.
 """
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from benchmarks.stage import Stage
 from hub.clock import now, text
 from hub.demo.replay import ASSERTION, client_assertion
 
-PURPOSE = "follow_up"
+PURPOSES = ("follow_up", "case_handling", "emergency_response", "protection_order", "supervision", "prosecution")
+PURPOSE = PURPOSES[0]
 """Opens 37 of the 54 values of a call to an involved police unit: all but facts, reporter and what is internal."""
 READ, PAGE, PULLED, FORMS = 5_000, 50, 1_000, 6_000
 W = {
@@ -32,6 +34,7 @@ W = {
     "W3": "create from a form of 20 fields",
     "W4": f"pull {PULLED:,} changed cases",
     "W5": "audit: one actor, 60 days, newest 50",
+    "W6": f"W1, for {len(PURPOSES)} purposes in turn",
 }
 
 
@@ -86,8 +89,9 @@ def _community() -> str:
 
 def _calls(picked: Picked, hub: bool) -> Callable[[str], list[Call]]:
     def made(w: str) -> list[Call]:
-        if w == "W1":
-            return [Call("GET", f"{'/v1' if hub else ''}/cases/{case}") for case in picked.ids]
+        if w in ("W1", "W6"):
+            stated = itertools.cycle(PURPOSES if hub and w == "W6" else [""])
+            return [Call("GET", f"{'/v1' if hub else ''}/cases/{case}", b"", next(stated)) for case in picked.ids]
         if w == "W2":
             path = "/v1/cases?region={}&limit={}" if hub else "/cases?street={}&limit={}"
             return [Call("GET", path.format(street, PAGE)) for street in picked.streets]
@@ -149,7 +153,7 @@ class Login:
         made = {"Authorization": f"Bearer {token}", "On-Behalf-Of": "caseworker"}
         if w == "W3":
             return made | {"Purpose-Of-Use": "case_handling", "Idempotency-Key": FRESH}
-        return made | {"Purpose-Of-Use": PURPOSE}
+        return made | ({} if w == "W6" else {"Purpose-Of-Use": PURPOSE})
 
     def _token(self, client: str) -> str:
         token, until = self.tokens.get(client, ("", 0.0))

@@ -54,6 +54,7 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
         (case_id,),
         tail=NEWEST,
         extra=extra(gate),
+        alike=True,
     )
     seen = (await gate.read(Act.read, query, single=True))[::-1]
     out: list[bytes] = []
@@ -116,7 +117,7 @@ def _told(gate: Gate, item: Seen) -> bytes:
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     """The records of one case, optionally of one kind: the kind that the caller is shown, chosen after reading,
     so that asking for a hidden kind tells nothing."""
-    query = Query("records", f"c.id = ${A}::uuid", (case_id,), tail=NEWEST, listed=True)
+    query = Query("records", f"c.id = ${A}::uuid", (case_id,), tail=NEWEST, listed=True, alike=True)
     seen = (await gate.read(Act.list, query, single=True))[::-1]
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
     decision = gate.table.decide(seen[0].row["facts"] & ~AUTHORED)
@@ -139,7 +140,7 @@ async def find_record(gate: Gate, record_id: UUID, case_id: UUID | None = None, 
     where, args = f"r.id = ${A}::uuid", (record_id,)
     if case_id is not None:
         where, args = f"{where} AND c.id = ${A + 1}::uuid", (record_id, case_id)  # type: ignore[assignment]
-    (item,) = await gate.read(act, Query("record" + str(len(args)), where, args), single=True)
+    (item,) = await gate.read(act, Query("record" + str(len(args)), where, args, alike=True), single=True)
     if not _listable(item):
         raise NotFound
     return item
@@ -158,7 +159,7 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     """
     join, order = "JOIN record r ON r.case_id = c.id", f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}"
     more = "r.made_at, r.changed, r.current"
-    query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more, rows=ROWS)
+    query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more, rows=ROWS, alike=True)
     seen = await gate.read(Act.read, query, single=True)
     numbers: dict[UUID, int] = {}
     items = []

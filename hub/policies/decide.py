@@ -91,6 +91,8 @@ class Judge:
         self._slices: dict[tuple[str, ...], tuple[Rule, ...]] = {}
         self._enforcers: dict[tuple[str, ...], casbin.Enforcer] = {}
         self._answers: dict[tuple[tuple[str, ...], str, str], bool] = {}
+        self.alike: dict[tuple[str, str], str] = {}
+        """Statements that serve every kind of caller."""
 
     def slice(self, layer: str, unit_type: str, role: str, purpose: str, fact: str) -> tuple[Rule, ...]:
         key = (layer, unit_type, role, purpose, fact)
@@ -151,7 +153,7 @@ class Table:
     def __init__(self, judge: Judge, who: Key) -> None:
         self.judge, self.who = judge, who
         self._memo: dict[int, Decision] = {}
-        self.statements: dict[str, str] = {}
+        self.statements: dict[tuple[str, str], str] = {}
         passes = self._exists() and judge.allows("hard", *who, "-", "-", "-")
         self.hard = 0 if passes else ~0
         for name in facts.NAMES:
@@ -238,16 +240,13 @@ class Table:
         return sum(facts.BIT[f] for f in facts.NAMES if self.matrix[f][i] >= outcome)
 
     @cached_property
-    def common(self) -> str:
-        """That all of `COMMON` is granted in clear, as a condition on `f.facts`, for rows that show anything at all;
-        empty where it never is."""
-        needed = {self.opening(category, CLEAR) for category in COMMON}
-        if 0 in needed:
-            return ""
-        least = [bits for bits in sorted(needed) if not any(other < bits and other & bits == other for other in needed)]
-        return _condition(least, self._closing(COMMON, CLEAR))
+    def given(self) -> tuple[str, str, str]:
+        """What a text for every kind of caller is told of this one: unit type, role, and as an array the facts that
+        open each category in clear and at all, then those that close `COMMON`."""
+        masks = [self.opening(category, outcome) for category in CATEGORIES for outcome in (CLEAR, MASKED)]
+        return *self.who[:2], f"{{{','.join(map(str, [*masks, self.closing(COMMON, CLEAR)]))}}}"
 
-    def _closing(self, categories: Iterable[str], least: int) -> int:
+    def closing(self, categories: Iterable[str], least: int) -> int:
         """The facts, as bits, any of which a directive answers by less than this, for one of these categories."""
         places = [INDEX[category] for category in categories]
         return sum(facts.BIT[f] for f, row in self.directive.items() if any(row[i] < least for i in places))
@@ -264,11 +263,11 @@ class Table:
             return "FALSE"
         if not self.purpose_any:
             needed.append(sum(facts.BIT[f] for f in self.purpose_facts))
-        closing = self._closing([category], least) | (self.hard if barring else 0)
-        return _condition((bits & ~facts.BIT["authored"] for bits in needed), closing)
+        closing = self.closing([category], least) | (self.hard if barring else 0)
+        return condition((bits & ~facts.BIT["authored"] for bits in needed), closing)
 
 
-def _condition(needed: Iterable[int], closing: int) -> str:
+def condition(needed: Iterable[int], closing: int) -> str:
     """Of each of these sets some fact holds, and none that closes."""
     clauses = [f"f.facts & {bits} <> 0" for bits in needed]
     return " AND ".join(clauses + ([f"f.facts & {closing} = 0"] if closing else []))

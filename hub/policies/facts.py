@@ -84,11 +84,17 @@ def _word(text: str) -> str:
     return "'" + text.replace("'", "''") + "'::text"
 
 
+def given(first: int) -> Who:
+    """Unit type and role as parameters, the first of them `$first`: for a text that serves every kind of caller."""
+    return f"${first}::text", f"${first + 1}::text"
+
+
 def raw(name: str, who: Who, *, records: bool = False) -> str:
     """One fact as SQL, possibly NULL. Without records nothing is authored."""
     if name == "authored" and not records:
         return "FALSE"
-    return FACTS[name].format(**_PLACES, unit_type=_word(who[0]), role=_word(who[1]))
+    unit_type, role = (word if word.startswith("$") else _word(word) for word in who[:2])
+    return FACTS[name].format(**_PLACES, unit_type=unit_type, role=role)
 
 
 def mask(who: Who, *, records: bool = False) -> str:

@@ -76,7 +76,8 @@ class Gate:
         """
         table = self.table
         sql = statement(table, query)
-        rows = await self.services.reads.fetch(sql, *self.subject.parameters(), *query.args, rows=query.rows)
+        told = (*query.args, *table.given) if query.alike else query.args
+        rows = await self.services.reads.fetch(sql, *self.subject.parameters(), *told, rows=query.rows)
         seen: list[Seen] = []
         denied: list[Seen] = []
         for row in rows:
@@ -173,11 +174,12 @@ class Gate:
 
         Opens nothing; the filing itself is logged. Raises `NotFound` as `read` does.
         """
+        known = facts.mask(facts.given(facts.FIRST_FREE + 1))
         sql = (
-            f"SELECT {facts.mask(self.table.who)} AS facts, {CASE_COLUMNS} FROM cases c"
+            f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c"
             f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
         )
-        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value)
+        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value, *self.table.given[:2])
         if row is None or not row["facts"] & STANDING or row["facts"] & self.table.hard:
             denied = [] if row is None else [Seen(row, self.table.decide(row["facts"]))]
             await self._deny(Act.create, Query("locate", ""), denied)

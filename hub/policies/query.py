@@ -1,15 +1,15 @@
 """What is read: one SELECT of sealed rows with their facts as one integer, and the rows that came of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
-from hub.models.fields import CATEGORIES
-from hub.models.sealed import APART, CLEAR_COLUMNS, COMMON_COLUMN, MASKED_COLUMNS
+from hub.models.fields import CATEGORIES, INDEX
+from hub.models.sealed import APART, CLEAR_COLUMNS, COMMON, COMMON_COLUMN, MASKED_COLUMNS
 from hub.policies import facts
-from hub.policies.decide import CLEAR, MASKED, Decision, Table
+from hub.policies.decide import CLEAR, MASKED, Decision, Table, condition
 from hub.together import FEW
 
 CASE_COLUMNS = (
@@ -38,6 +38,8 @@ class Query:
 
     `records` joins record rows, `lead` of each case only the one that opened it; `listed` leaves `refuge` out, as in
     every list, export and feed. `rows` is about how many it brings, and tells what goes together (`hub/together.py`).
+    `alike` has one text for every kind of caller, of which `Table.given` tells it after `args`: where few rows come,
+    planning a text costs more than reading them. Where many come each kind has its own, what it may see written in.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Query:
     listed: bool = False
     extra: str = ""
     rows: int = FEW
+    alike: bool = False
 
 
 @dataclass(slots=True)
@@ -63,26 +66,51 @@ class Seen:
 
 
 def statement(table: Table, query: Query) -> str:
-    """The SELECT, made once per kind of caller and query and kept with the compiled policy.
+    """The SELECT, made once per query, and per kind of caller unless it is `alike`.
 
     Facts are computed once a row; what they do not open stays in the database.
     """
-    known: dict[str, str] = table.statements
-    text = known.get(query.name)
+    known, key = (table.judge.alike if query.alike else table.statements), (query.name, query.extra)
+    text = known.get(key)
     if text is None:
-        columns, join = ["f.facts", CASE_COLUMNS], ""
-        if query.records:
-            join = LEAD if query.lead else query.join
-            columns += [RECORD_COLUMNS, *([] if query.lead else ["r.at"]), *_fetched(table, query)]
-        columns += [query.extra] if query.extra else []
-        held = facts.mask(table.who, records=query.records)
-        text = (
-            f"SELECT {', '.join(columns)} FROM {query.source} {join}"
-            f" CROSS JOIN LATERAL (SELECT {held} AS facts OFFSET 0) f"
-            f" WHERE {query.where} {query.tail}"
-        )
-        text = known[query.name] = WHOLE.format(text) if query.listed else text
+        text = known[key] = _given(query) if query.alike else _written(table, query)
     return text
+
+
+def _written(table: Table, query: Query) -> str:
+    """With what this kind of caller may see."""
+    needed = {table.opening(category, CLEAR) for category in COMMON}
+    least = [bits for bits in sorted(needed) if not any(other < bits and other & bits == other for other in needed)]
+    together = "" if 0 in needed else condition(least, table.closing(COMMON, CLEAR))
+    fetched = _fetched(query, lambda category, outcome: str(table.opening(category, outcome)), together)
+    return _text(query, table.who, fetched)
+
+
+def _given(query: Query) -> str:
+    """With places for what a kind of caller may see: `Table.given`."""
+    first = facts.FIRST_FREE + len(query.args)
+
+    def mask(category: str, outcome: int) -> str:
+        return f"m.a[{2 * INDEX[category] + (1 if outcome == CLEAR else 2)}]"
+
+    clear = " AND ".join(f"f.facts & {mask(category, CLEAR)} <> 0" for category in COMMON)
+    fetched = _fetched(query, mask, f"{clear} AND f.facts & m.a[{2 * len(CATEGORIES) + 1}] = 0")
+    masks = f"(SELECT ${first + 2}::text::int[] AS a OFFSET 0) m CROSS JOIN "
+    return _text(query, facts.given(first), fetched, masks)
+
+
+def _text(query: Query, who: facts.Who, fetched: list[str], masks: str = "") -> str:
+    columns, join = ["f.facts", CASE_COLUMNS], ""
+    if query.records:
+        join = LEAD if query.lead else query.join
+        columns += [RECORD_COLUMNS, *([] if query.lead else ["r.at"]), *fetched]
+    columns += [query.extra] if query.extra else []
+    text = (
+        f"SELECT {', '.join(columns)} FROM {masks}{query.source} {join}"
+        f" CROSS JOIN LATERAL (SELECT {facts.mask(who, records=query.records)} AS facts OFFSET 0) f"
+        f" WHERE {query.where} {query.tail}"
+    )
+    return WHOLE.format(text) if query.listed else text
 
 
 def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
@@ -102,21 +130,22 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
         yield chunk
 
 
-def _fetched(table: Table, query: Query) -> list[str]:
-    """Sealed columns, each only of the rows whose facts may open it in that form. Those of `COMMON` come as the one
-    envelope, else as one array: a column costs the same where nothing is in it."""
+def _fetched(query: Query, opening: Callable[[str, int], str], common: str) -> list[str]:
+    """Sealed columns, each only of the rows whose facts may open it in that form: `opening` says which do, in SQL, and
+    `common` where all of `COMMON` is clear, empty if nowhere. These come as the one envelope, else as one array: a
+    column costs the same where nothing is in it."""
     each = {}
     for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
         if category == "refuge" and query.listed:
             continue
-        opened, shown = table.opening(category, CLEAR), table.opening(category, MASKED)
-        if opened:
+        opened, shown = opening(category, CLEAR), opening(category, MASKED)
+        if opened != "0":
             each[clear] = f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END"
         if shown != opened and category != "routine":
-            only = f"f.facts & {opened} = 0 AND " if opened else ""
+            only = f"f.facts & {opened} = 0 AND " if opened != "0" else ""
             each[masked] = f"CASE WHEN {only}f.facts & {shown} <> 0 THEN r.{masked} END"
-    if table.common:
-        together, apart = f"{table.common} AND r.{COMMON_COLUMN} IS NOT NULL", [each.pop(c, "NULL") for c in APART]
+    if common:
+        together, apart = f"{common} AND r.{COMMON_COLUMN} IS NOT NULL", [each.pop(c, "NULL") for c in APART]
         each[COMMON_COLUMN] = f"CASE WHEN {together} THEN r.{COMMON_COLUMN} END"
         each[ALONE] = f"CASE WHEN NOT ({together}) THEN ARRAY[{', '.join(apart)}]::bytea[] END"
     return [f"{sql} AS {column}" for column, sql in each.items()]

@@ -152,6 +152,7 @@ def planted(sweep: Sweep, bug: str, patch: pytest.MonkeyPatch) -> Iterator[None]
         else:
             patched.setattr(Table, "decide", lavish)
             patched.setattr(query, "_fetched", _fetch_all)
+        patched.setattr(policy.judge, "alike", {})
         kept, policy._tables = policy._tables, {}
         yield
     policy._tables = kept

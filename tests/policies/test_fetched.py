@@ -32,11 +32,14 @@ def tables(policy: Policy, subject: Subject) -> Iterator[Table]:
     return (table for table in found if table.stateable)
 
 
-async def fetched(connection: Connection, subject: Subject, table: Table, *, listed: bool = False) -> list[Any]:
+async def fetched(
+    connection: Connection, subject: Subject, table: Table, *, listed: bool = False, alike: bool = False
+) -> list[Any]:
     """The rows of all records, as the Gate gets them."""
     has = f"r.{COMMON_COLUMN} IS NOT NULL AS has_common"
-    asked = Query(f"all {listed}", "TRUE", listed=listed, tail="ORDER BY r.id", extra=has)
-    return list(await connection.fetch(statement(table, asked), *subject.parameters()))
+    asked = Query(f"all {listed}", "TRUE", listed=listed, tail="ORDER BY r.id", extra=has, alike=alike)
+    told = table.given if alike else ()
+    return list(await connection.fetch(statement(table, asked), *subject.parameters(), *told))
 
 
 def sealed(row: Any) -> set[str]:
@@ -58,13 +61,13 @@ def may_come(table: Table, bits: int) -> set[str]:
     return {f"{'.mc'[outcome]}_{c}" for c, outcome in zip(plain.CATEGORIES, best, strict=True) if outcome}
 
 
-async def strange(connection: Connection, subjects: list[Subject]) -> tuple[int, list[tuple[Any, ...]]]:
+async def strange(connection: Connection, subjects: list[Subject], *, alike: bool) -> tuple[int, list[tuple[Any, ...]]]:
     """How many columns came, and rows with one too many or too few."""
     policy, came, found = Policy(SHIPPED), 0, []
     for subject in subjects:
         known = dict(await facts_of(connection, subject, records=True))
         for table in tables(policy, subject):
-            for row in await fetched(connection, subject, table):
+            for row in await fetched(connection, subject, table, alike=alike):
                 bits, got = row["facts"], sealed(row)
                 decision, most = table.decide(bits), may_come(table, bits) if bits else set()
                 needed, together = decision.granted - {COMMON_COLUMN}, bool(row.get(COMMON_COLUMN))
@@ -75,30 +78,39 @@ async def strange(connection: Connection, subjects: list[Subject]) -> tuple[int,
     return came, found
 
 
-async def test_what_is_opened_was_fetched_and_nothing_else(ground: tuple[Connection, list[Subject]]) -> None:
-    came, found = await strange(*ground)
+BOTH = pytest.mark.parametrize("alike", [False, True], ids=["a text a kind of caller", "one for all"])
+
+
+@BOTH
+async def test_what_is_opened_was_fetched_and_nothing_else(
+    ground: tuple[Connection, list[Subject]], alike: bool
+) -> None:
+    came, found = await strange(*ground, alike=alike)
     assert not found, found[:5]
     assert came > 10_000
 
 
-async def test_lists_never_fetch_refuge(ground: tuple[Connection, list[Subject]]) -> None:
+@BOTH
+async def test_lists_never_fetch_refuge(ground: tuple[Connection, list[Subject]], alike: bool) -> None:
     connection, subjects = ground
     policy, opened = Policy(SHIPPED), 0
     for subject in subjects:
         for table in tables(policy, subject):
-            whole = await fetched(connection, subject, table)
-            for row, all_of_it in zip(await fetched(connection, subject, table, listed=True), whole, strict=True):
+            whole = await fetched(connection, subject, table, alike=alike)
+            rows = await fetched(connection, subject, table, listed=True, alike=alike)
+            for row, all_of_it in zip(rows, whole, strict=True):
                 assert sealed(row) == sealed(all_of_it) - {"c_refuge", "m_refuge"}
                 assert set(table.decide(row["facts"]).listed) <= sealed(row)
                 opened += "c_refuge" in sealed(all_of_it)
     assert opened > 0, "the control: opened singly, it is fetched"
 
 
+@BOTH
 @pytest.mark.parametrize("wrong", [-1, facts.BIT["suspended"]], ids=["whatever holds", "never"])
 async def test_a_column_too_many_or_too_few_is_found(
-    ground: tuple[Connection, list[Subject]], monkeypatch: pytest.MonkeyPatch, wrong: int
+    ground: tuple[Connection, list[Subject]], monkeypatch: pytest.MonkeyPatch, wrong: int, alike: bool
 ) -> None:
     """Control: columns fetched whatever the facts, and never."""
     connection, subjects = ground
     monkeypatch.setattr(Table, "opening", lambda own, category, outcome: wrong)
-    assert (await strange(connection, subjects[:6]))[1]
+    assert (await strange(connection, subjects[:6], alike=alike))[1]
