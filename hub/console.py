@@ -86,7 +86,9 @@ def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, default=str))
         return
-    table = RichTable(*(rows[0] if rows else ("（空 empty）",)))
+    table = RichTable()
+    for name in rows[0] if rows else ("（空 empty）",):
+        table.add_column(name, overflow="fold")  # a code or a secret that is cut off is lost
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     out.print(table)

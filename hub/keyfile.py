@@ -30,10 +30,13 @@ def create(path: Path, *, demo: bool) -> None:
 
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
+    if not path.exists():
+        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
     raw = json.loads(path.read_text())
     raw["masters"].insert(0, _new_master())
-    temporary = path.with_suffix(".new")
+    temporary, owned = path.with_suffix(".new"), path.stat()
     _write(temporary, raw, os.O_TRUNC)
+    os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
     temporary.replace(path)
     return str(raw["masters"][0]["id"])
 

@@ -76,7 +76,10 @@ def policy_matrix(
 
     例 Example: HUB_POLICY=$PWD/copy.csv hub policy matrix | diff - tests/policies/matrix.csv
     """
-    loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
+    try:
+        loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
+    except PolicyRefused as refused:
+        fail("\n".join(refused.problems))
     full = format is Format.csv
     columns = matrix.COLUMNS if full else ("unit_type", "role", "purpose", "facts", "outcomes")
     rows = matrix.rows(loaded) if full else matrix.compact(loaded)
