@@ -64,6 +64,7 @@ async def _check_key(database: Database, vault: keys.Vault) -> None:
             vault.case_key(row["id"], row["key_wrapped"], row["key_id"])
             return
     if rows:
+        await database.close()
         raise keyfile.KeyRefused(
             "主密钥文件或 HUB_SUITE 与此库不符 / the key file or HUB_SUITE is not that of this database"
         )
