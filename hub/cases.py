@@ -94,6 +94,8 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
         kind=filing.kind if open_origin else ANONYMOUS,
         acting=[filing.unit_id] if open_origin else [],
     )
+    if before.get(Stamp.reporter_confirmed) and Stamp.reporter_confirmed not in said:
+        effects.reporter_confirmed = False  # what is no longer said is taken back
     if set_.get(Stamp.closed):
         effects.status, effects.stage = Status.closed.value, Stage.closed.value
     elif before.get(Stamp.closed) and not said.get(Stamp.closed):  # closed by mistake

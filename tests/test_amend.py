@@ -235,9 +235,9 @@ async def test_a_version_sets_only_what_it_changed(world: World) -> None:
     await police.filed("police_dispatch", minimal("police_dispatch", reporter_confirmed=False), case=case)
     await amended(police, old["id"], {"victim_moved_out": False})
     assert not await confirmed()
-    for said in (False, True):
+    for said in (False, True, None):
         await amended(police, old["id"], {"reporter_confirmed": said})
-        assert await confirmed() == said, "control: what is changed is set"
+        assert await confirmed() == bool(said), "control: what is changed is set, what is cleared is taken back"
 
 
 async def test_a_case_closed_by_mistake_opens_again(world: World) -> None:
