@@ -171,14 +171,20 @@ _PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "risk": "text", "st
 _PLACES |= {"confirmed": "bool", "sealed": "bool", "named": "uuid[]", "accepted": "bool", "referred": "uuid[]"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
 _PLACES |= {"handed_over": "bool", "answered": "bool", "unnamed": "uuid[]", "unreferred": "uuid[]"}
-_CALLED_IN = "({called} IS NOT NULL AND NOT {called} = ANY(involved))"
+_SQL = {name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
+_SQL["called_in"] = "({called} IS NOT NULL AND NOT {called} = ANY(involved))".format(**_SQL)
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
-_LESS = (
-    "ARRAY(SELECT u FROM (SELECT u, row_number() OVER (PARTITION BY u) AS n FROM unnest(%s) u) h"
-    " WHERE n > 1 OR NOT u = ANY(%s))"
-)
-"""Units without those that went: `named` and `referred` hold a unit once for each record that says so."""
-_WAITING = "CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END"
+_SQL["waiting"] = "CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END".format(**_SQL)
+
+
+def _without(units: str, went: str) -> str:
+    """Units less those that went: `named` and `referred` hold a unit once for each record that says so."""
+    counted = f"SELECT u, row_number() OVER (PARTITION BY u) AS n FROM unnest({units}) u"
+    return f"ARRAY(SELECT u FROM ({counted}) h WHERE n > 1 OR NOT u = ANY({went}))"
+
+
+_SQL["still_named"] = _without("named", _SQL["unnamed"])
+_SQL["still_referred"] = _without(_SQL["waiting"], _SQL["unreferred"])
 UPDATE = """
 UPDATE cases SET
  touched = (SELECT string_agg(CASE WHEN i = ANY({changed}) THEN GREATEST(part, {at}) ELSE part END, '' ORDER BY i)
@@ -202,14 +208,7 @@ UPDATE cases SET
  intake_open = {called_in} OR intake_open AND NOT {handed_over},
  alert_open = {called_in} OR alert_open AND NOT {answered}
 WHERE id = {id}
-"""
-for _name, _sql in {
-    "called_in": _CALLED_IN,
-    "still_named": _LESS % ("named", "{unnamed}"),
-    "still_referred": _LESS % (_WAITING, "{unreferred}"),
-}.items():
-    UPDATE = UPDATE.replace(f"{{{_name}}}", _sql)
-UPDATE = UPDATE.format(**{name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)})
+""".format(**_SQL)
 
 
 def touch_case(

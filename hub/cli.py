@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from hub import migrations, settings
-from hub.console import STARTING, Json, done, fail, show, with_services
+from hub.console import Json, done, fail, show, starting, with_services
 from hub.demo.run import demo as run_demo
 from hub.intake import Intake
 from hub.main import create_app
@@ -54,10 +54,8 @@ def demo(
     os.environ["HUB_DEMO"] = "1"
     settings.current.cache_clear()
     config = replace(settings.current(), demo=True, issuer=f"http://127.0.0.1:{port}")
-    try:
+    with starting():
         run_demo(with_key(with_database(config)), port, once=once, as_json=as_json)
-    except STARTING as error:
-        fail(str(error))
 
 
 @app.command()
@@ -72,10 +70,8 @@ def serve(
     须有主密钥与已升级的数据库（hub keys create、hub migrate）；先用 hub check 检查。Needs the master key and a
     migrated database; `hub check` says what is missing. SIGTERM stops it in order.
     """
-    try:
+    with starting():
         config = with_key(with_database(settings.current()))
-    except STARTING as error:
-        fail(str(error))
     where = uds or f"http://{host}:{port}"
     done(f"联护启动于 {where}。Starting.", as_json, address=where)
     uvicorn.run(
@@ -123,15 +119,13 @@ def migrate(as_json: Json = False) -> None:
     只进不退，可重复执行；先备份。Forward only, safe to repeat; take a backup before.
     """
     config = settings.current()
-    try:
+    with starting():
         if config.owner_url:
             migrations.upgrade(config.owner_url)
         elif config.database_url:
             fail("须设 HUB_OWNER_DATABASE_URL（hub_owner）。Set HUB_OWNER_DATABASE_URL: hub_app may not migrate.")
         else:
             with_database(config)
-    except STARTING as error:
-        fail(str(error))
     done("数据库结构已是最新。The schema is up to date.", as_json, migrated=True)
 
 

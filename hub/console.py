@@ -3,7 +3,8 @@
 import asyncio
 import csv
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -27,6 +28,15 @@ STARTING = (keyfile.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, Migrati
 """What keeps a command from starting; the text says what to do."""
 
 
+@contextmanager
+def starting() -> Iterator[None]:
+    """Tell a person what keeps the command from starting, and end it."""
+    try:
+        yield
+    except STARTING as error:
+        fail(str(error))
+
+
 def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
     """Run one administrative verb against the database, with errors a person can act on."""
 
@@ -37,13 +47,12 @@ def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
         finally:
             await services.database.close()
 
-    try:
-        config = with_key(with_database(settings.current()))
-        return asyncio.run(main())
-    except HubError as error:
-        fail("\n".join(dict.fromkeys((error.zh, error.en))))
-    except STARTING as error:
-        fail(str(error))
+    with starting():
+        try:
+            config = with_key(with_database(settings.current()))
+            return asyncio.run(main())
+        except HubError as error:
+            fail("\n".join(dict.fromkeys((error.zh, error.en))))
 
 
 def fail(text: str) -> NoReturn:

@@ -30,11 +30,10 @@ def create(path: Path, *, demo: bool) -> None:
 
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
-    if not path.exists():
-        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
+    owned = _found(path)
     raw = json.loads(path.read_text())
     raw["masters"].insert(0, _new_master())
-    temporary, owned = path.with_suffix(".new"), path.stat()
+    temporary = path.with_suffix(".new")
     _write(temporary, raw, os.O_TRUNC)
     os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
     temporary.replace(path)
@@ -45,9 +44,7 @@ def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
     """Read the key file; refuses one that others can read, and a demo key outside a demo."""
     if suite not in SUITES:
         raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
-    if not path.exists():
-        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if stat.S_IMODE(_found(path).st_mode) & 0o077:
         raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
     raw = json.loads(path.read_text())
     if raw.get("format") != 1:
@@ -55,6 +52,12 @@ def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
     if raw["demo"] and not demo:
         raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
     return Vault(raw, suite, path)
+
+
+def _found(path: Path) -> os.stat_result:
+    if not path.exists():
+        raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
+    return path.stat()
 
 
 def _new_master() -> dict[str, str]:

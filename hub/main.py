@@ -50,8 +50,12 @@ async def open_services(config: settings.Settings) -> Services:
     policy = Policy.load(config.policy)
     database = await Database(config.database_url, config.pool_size).connect()
     directory = Directory(database)
-    await directory.refresh()
-    await _check_key(database, vault)
+    try:
+        await directory.refresh()
+        await _check_key(database, vault)
+    except BaseException:
+        await database.close()
+        raise
     committer = Committer(database, vault, config.log_timeout)
     return Services(config, database, vault, committer, directory, policy, Reads(database.main), Reads(database.audit))
 
@@ -64,7 +68,6 @@ async def _check_key(database: Database, vault: keys.Vault) -> None:
             vault.case_key(row["id"], row["key_wrapped"], row["key_id"])
             return
     if rows:
-        await database.close()
         raise keyfile.KeyRefused(
             "主密钥文件或 HUB_SUITE 与此库不符 / the key file or HUB_SUITE is not that of this database"
         )

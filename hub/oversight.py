@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import cursors, keys
-from hub.audit.entry import Act, bound_to, detail_bound_to, rows_of
+from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
 from hub.errors import BadRequest, Forbidden, NotFound, Unavailable
 from hub.models.values import Moment
@@ -48,8 +48,6 @@ COLUMNS = (
     " array_to_string(l.case_refs, ',') AS cases, l.body"
 )
 """What is shown as it is comes as text: there is nothing to make of it. `_shown` takes these in their order."""
-OPENING = 32
-"""How long the opening of an entry's commitment is, which is sealed before its body."""
 
 OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1::uuid, $2::uuid] OFFSET 0) l"
 """A case's entries, found first and put in order after: else, for the order's sake, the whole log would be walked."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from hub import admin, keyfile, settings
-from hub.console import Json, done, err, fail, show, with_services
+from hub.console import Json, done, err, fail, show, starting, with_services
 from hub.people import ACCOUNT, subject_of
 from hub.policies import matrix
 from hub.policies.decide import Policy
@@ -76,10 +76,8 @@ def policy_matrix(
 
     例 Example: HUB_POLICY=$PWD/copy.csv hub policy matrix | diff - tests/policies/matrix.csv
     """
-    try:
+    with starting():
         loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")
-    except PolicyRefused as refused:
-        fail("\n".join(refused.problems))
     full = format is Format.csv
     columns = matrix.COLUMNS if full else ("unit_type", "role", "purpose", "facts", "outcomes")
     rows = matrix.rows(loaded) if full else matrix.compact(loaded)
@@ -134,6 +132,7 @@ def keys_rotate(as_json: Json = False) -> None:
     运行中的进程会从文件读到新密钥；重启后才用它包新案。Running processes read the new key from the file; they wrap
     new cases with it after a restart.
     """
-    keyfile.rotate(settings.current().key_file)
+    with starting():
+        keyfile.rotate(settings.current().key_file)
     count = with_services(admin.rotate_keys)
     done(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.", as_json, rewrapped=count)

@@ -159,3 +159,19 @@ def test_no_database_is_said_in_a_sentence(config: Settings, name: str) -> None:
 def test_the_application_s_role_may_not_migrate(config: Settings) -> None:
     done = run(config, "migrate", HUB_OWNER_DATABASE_URL="")
     assert done.returncode == 1 and "HUB_OWNER_DATABASE_URL" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "setting"), [("keys rotate", "HUB_KEY_FILE"), ("policy matrix", "HUB_POLICY")])
+def test_a_file_that_is_not_there_is_said_in_a_sentence(
+    config: Settings, tmp_path: Path, name: str, setting: str
+) -> None:
+    done = run(config, *name.split(), **{setting: str(tmp_path / "nowhere")})
+    assert done.returncode == 1 and "nowhere" in done.stderr.replace("\n", "") and "Traceback" not in done.stderr
+
+
+def test_tables_cut_nothing_off(world: World, config: Settings) -> None:
+    """On the narrowest of terminals a secret that is shown once can be put together again."""
+    number, unit = someone()["id_number"], f"{HOME}-court"
+    given = ("accounts", "add", unit, "fold", "caseworker", "--id-number", number, "--login", "fold")
+    shown = run(config, *given, COLUMNS="60")
+    assert shown.returncode == 0 and "\u2026" not in shown.stdout, shown.stdout

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-import asyncpg
 import httpx
 import pyotp
 
 from hub import admin, clock, keys
+from hub.db import Database
 from hub.demo.province import TYPES, demo_id_number, demo_phone
 from hub.demo.replay import ASSERTION, client_assertion
 from hub.policies.services import Services
@@ -131,7 +131,7 @@ class World:
 
     async def by_hand(self, sql: str, *args: Any) -> None:
         """As the owner of the tables: what the application itself may not do."""
-        owner = await asyncpg.connect(self.services.settings.owner_url)
+        owner = Database(self.services.settings.owner_url, 1)
         try:
             await owner.execute(sql, *args)
         finally:

@@ -17,6 +17,7 @@ from hub import clock, keys
 from hub.audit.entry import (
     BODY_LIMIT,
     GENESIS,
+    OPENING,
     Act,
     Entry,
     bound_to,
@@ -74,7 +75,7 @@ def columns(
     if draft.detail:
         detail = (draft.seal_with or log).seal(draft.detail, detail_bound_to(w, n))
         draft.body["detail"] = hashlib.sha256(detail).hexdigest()
-    opening, body = os.urandom(32), canonical(draft.body)
+    opening, body = os.urandom(OPENING), canonical(draft.body)
     leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
     row = {"w": w, "n": n, "at": at, "act": draft.act.value, "purpose": draft.purpose, "outcome": draft.outcome}
     row |= {"status": draft.status, "actor": draft.actor, "unit_id": draft.unit_id, "case_refs": draft.case_refs}

@@ -27,6 +27,8 @@ from sqlmodel import Field, SQLModel
 FORMAT = 1
 ORIGIN = "lianhu/log"
 BODY_LIMIT = 8 * 1024
+OPENING = 32
+"""Bytes of the opening of a commitment, which is sealed before the body."""
 GENESIS = bytes(32)
 """What the first leaf of a chain names as its predecessor."""
 

@@ -27,6 +27,7 @@ from hub.policies.subject import PURPOSES, REPORTER, REPORTER_ROLES, ROLES
 WITHHELD, MASKED, CLEAR = range(3)
 N = len(CATEGORIES)
 NOTHING = (WITHHELD,) * N
+GIVEN = tuple((category, outcome) for category in CATEGORIES for outcome in (CLEAR, MASKED))
 Key = tuple[str, str, str]
 
 
@@ -242,9 +243,9 @@ class Table:
     @cached_property
     def given(self) -> tuple[str, str, str]:
         """What a text for every kind of caller is told of this one: unit type, role, and as an array the facts that
-        open each category in clear and at all, then those that close `COMMON`."""
-        masks = [self.opening(category, outcome) for category in CATEGORIES for outcome in (CLEAR, MASKED)]
-        return *self.who[:2], f"{{{','.join(map(str, [*masks, self.closing(COMMON, CLEAR)]))}}}"
+        open what, in the order of `GIVEN`, then those that close `COMMON`."""
+        masks = [*(self.opening(*what) for what in GIVEN), self.closing(COMMON, CLEAR)]
+        return *self.who[:2], f"{{{','.join(map(str, masks))}}}"
 
     def closing(self, categories: Iterable[str], least: int) -> int:
         """The facts, as bits, any of which a directive answers by less than this, for one of these categories."""

@@ -76,16 +76,18 @@ FIRST_FREE = len(PARAMETERS) + 1
 
 _PLACES = {p.split(":")[0]: f"${i}::{p.split(':')[1]}" for i, p in enumerate(PARAMETERS, 1)}
 
-Who = tuple[str, ...]
-"""Unit type and role first: the kind of caller that a text is made for."""
+Who = tuple[str, str]
+"""Unit type and role in SQL: the kind of caller that a text is made for."""
 
 
-def _word(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'::text"
+def written(unit_type: str, role: str, *_: str) -> Who:
+    """As words, for a text of this kind's own."""
+    unit_type, role = ("'" + word.replace("'", "''") + "'::text" for word in (unit_type, role))
+    return unit_type, role
 
 
 def given(first: int) -> Who:
-    """Unit type and role as parameters, the first of them `$first`: for a text that serves every kind of caller."""
+    """As parameters, the first of them `$first`, for a text that serves every kind."""
     return f"${first}::text", f"${first + 1}::text"
 
 
@@ -93,8 +95,7 @@ def raw(name: str, who: Who, *, records: bool = False) -> str:
     """One fact as SQL, possibly NULL. Without records nothing is authored."""
     if name == "authored" and not records:
         return "FALSE"
-    unit_type, role = (word if word.startswith("$") else _word(word) for word in who[:2])
-    return FACTS[name].format(**_PLACES, unit_type=unit_type, role=role)
+    return FACTS[name].format(**_PLACES, unit_type=who[0], role=who[1])
 
 
 def mask(who: Who, *, records: bool = False) -> str:

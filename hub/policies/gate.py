@@ -6,7 +6,7 @@ only then, against the release ticket, are the granted columns opened. There is 
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
@@ -174,12 +174,8 @@ class Gate:
 
         Opens nothing; the filing itself is logged. Raises `NotFound` as `read` does.
         """
-        known = facts.mask(facts.given(facts.FIRST_FREE + 1))
-        sql = (
-            f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c"
-            f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
-        )
-        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), value, *self.table.given[:2])
+        told = (*self.subject.parameters(), value, *self.table.given[:2])
+        row = await self.services.database.fetchrow(_locating(column), *told)
         if row is None or not row["facts"] & STANDING or row["facts"] & self.table.hard:
             denied = [] if row is None else [Seen(row, self.table.decide(row["facts"]))]
             await self._deny(Act.create, Query("locate", ""), denied)
@@ -190,7 +186,7 @@ class Gate:
 
     async def facts_of(self, case_id: UUID) -> int:
         """The facts about this caller and a case, for explaining; opens nothing, and is logged."""
-        known = facts.mask(self.table.who)
+        known = facts.mask(facts.written(*self.table.who))
         sql = f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case_id)
         draft = self.draft(Act.policy)
@@ -233,6 +229,15 @@ class Gate:
         what = {"clear": [category], "parts": sorted(columns), "facts": item.decision.facts}
         draft.body |= {"what": [what], "query": "attachments", "count": len(files)}
         return await self.services.committer.commit(draft)
+
+
+@cache
+def _locating(column: str) -> str:
+    known = facts.mask(facts.given(facts.FIRST_FREE + 1))
+    return (
+        f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c"
+        f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
+    )
 
 
 @lru_cache(maxsize=2_000)

@@ -6,10 +6,10 @@ from typing import Any
 
 from hub.audit.entry import NAMED_BYTES
 from hub.db import Row
-from hub.models.fields import CATEGORIES, INDEX
+from hub.models.fields import CATEGORIES
 from hub.models.sealed import APART, CLEAR_COLUMNS, COMMON, COMMON_COLUMN, MASKED_COLUMNS
 from hub.policies import facts
-from hub.policies.decide import CLEAR, MASKED, Decision, Table, condition
+from hub.policies.decide import CLEAR, GIVEN, MASKED, Decision, Table, condition
 from hub.together import FEW
 
 CASE_COLUMNS = (
@@ -82,8 +82,8 @@ def _written(table: Table, query: Query) -> str:
     needed = {table.opening(category, CLEAR) for category in COMMON}
     least = [bits for bits in sorted(needed) if not any(other < bits and other & bits == other for other in needed)]
     together = "" if 0 in needed else condition(least, table.closing(COMMON, CLEAR))
-    fetched = _fetched(query, lambda category, outcome: str(table.opening(category, outcome)), together)
-    return _text(query, table.who, fetched)
+    fetched = _fetched(query, lambda *what: str(table.opening(*what) or ""), together)
+    return _text(query, facts.written(*table.who), fetched)
 
 
 def _given(query: Query) -> str:
@@ -91,10 +91,10 @@ def _given(query: Query) -> str:
     first = facts.FIRST_FREE + len(query.args)
 
     def mask(category: str, outcome: int) -> str:
-        return f"m.a[{2 * INDEX[category] + (1 if outcome == CLEAR else 2)}]"
+        return f"m.a[{GIVEN.index((category, outcome)) + 1}]"
 
     clear = " AND ".join(f"f.facts & {mask(category, CLEAR)} <> 0" for category in COMMON)
-    fetched = _fetched(query, mask, f"{clear} AND f.facts & m.a[{2 * len(CATEGORIES) + 1}] = 0")
+    fetched = _fetched(query, mask, f"{clear} AND f.facts & m.a[{len(GIVEN) + 1}] = 0")
     masks = f"(SELECT ${first + 2}::text::int[] AS a OFFSET 0) m CROSS JOIN "
     return _text(query, facts.given(first), fetched, masks)
 
@@ -131,18 +131,18 @@ def entries_of(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 def _fetched(query: Query, opening: Callable[[str, int], str], common: str) -> list[str]:
-    """Sealed columns, each only of the rows whose facts may open it in that form: `opening` says which do, in SQL, and
-    `common` where all of `COMMON` is clear, empty if nowhere. These come as the one envelope, else as one array: a
-    column costs the same where nothing is in it."""
+    """Sealed columns, each only of the rows whose facts may open it in that form: `opening` says in SQL which do,
+    `common` where all of `COMMON` is clear; empty for none, for nowhere. These come as the one envelope, else as one
+    array: a column costs the same where nothing is in it."""
     each = {}
     for category, clear, masked in zip(CATEGORIES, CLEAR_COLUMNS, MASKED_COLUMNS, strict=True):
         if category == "refuge" and query.listed:
             continue
         opened, shown = opening(category, CLEAR), opening(category, MASKED)
-        if opened != "0":
+        if opened:
             each[clear] = f"CASE WHEN f.facts & {opened} <> 0 THEN r.{clear} END"
         if shown != opened and category != "routine":
-            only = f"f.facts & {opened} = 0 AND " if opened != "0" else ""
+            only = f"f.facts & {opened} = 0 AND " if opened else ""
             each[masked] = f"CASE WHEN {only}f.facts & {shown} <> 0 THEN r.{masked} END"
     if common:
         together, apart = f"{common} AND r.{COMMON_COLUMN} IS NOT NULL", [each.pop(c, "NULL") for c in APART]

@@ -24,7 +24,7 @@ Rows = list[tuple[Any, int]]
 
 def who(subject: Subject) -> facts.Who:
     """The kind of caller that SQL texts are made for."""
-    return subject.unit_type, subject.role
+    return facts.written(subject.unit_type, subject.role)
 
 
 async def facts_of(connection: Connection, subject: Subject, *, records: bool) -> Rows:

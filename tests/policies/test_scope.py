@@ -96,7 +96,7 @@ class Negligent(Table):
     """A wrong scope: NOT over a fact that may be NULL, as it is easily written."""
 
     def scope(self, category: str, least: int = MASKED, *, barring: bool = True) -> str:
-        denied = [facts.raw(name, self.who) for name in facts.NAMES if self.hard & facts.BIT[name]]
+        denied = [facts.raw(name, facts.written(*self.who)) for name in facts.NAMES if self.hard & facts.BIT[name]]
         return super().scope(category, least, barring=False) + "".join(f" AND NOT ({fact})" for fact in denied)
 
 
