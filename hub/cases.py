@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from hub import clock, keys
 from hub.errors import Invalid
-from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, stamps
+from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, setting, stamps
 from hub.models.case import packed, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage, Status
@@ -81,6 +81,7 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     A version sets what it changed of them and nothing else: else a word corrected in an old assessment would take the
     case back to the risk of that day.
     """
+    _check_units(filing, directory)
     kind, said, before = KINDS[filing.kind], *(stamps(filing.kind, values) for values in (filing.values, filing.was))
     set_ = {stamp: value for stamp, value in said.items() if before.get(stamp) != value}
     open_origin = kind.origin == "routine" and kind.public
@@ -110,8 +111,9 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
 
 def _moved(before: list[str], now: list[str], directory: Directory) -> tuple[list[UUID], list[UUID]]:
     """The units that came, and those that went, as far as they are still known."""
-    new = list(dict.fromkeys(_unit_ids(now, directory)))
-    old = _unit_ids([code for code in dict.fromkeys(before) if code in directory.codes], directory)
+    old, new = (
+        [directory.codes[code].id for code in dict.fromkeys(s) if code in directory.codes] for s in (before, now)
+    )
     return [unit for unit in new if unit not in old], [unit for unit in old if unit not in new]
 
 
@@ -121,10 +123,17 @@ def known_region(code: str, directory: Directory) -> str:
     return code
 
 
-def _unit_ids(codes: list[str], directory: Directory) -> list[UUID]:
-    if any(code not in directory.codes for code in codes):
-        raise Invalid(errors=[{"pointer": "/", "zh": "单位代码不存在", "en": "unknown unit code"}])
-    return [directory.codes[code].id for code in codes]
+def _check_units(filing: Filing, directory: Directory) -> None:
+    """Whoever a record names must be known: else `Invalid` points at each code that is not."""
+    unknown = []
+    for name, stamp in setting(filing.kind):
+        if stamp in (Stamp.named, Stamp.referred) and (said := filing.values.get(name)) is not None:
+            places = (
+                {f"/{name}/{i}": code for i, code in enumerate(said)} if isinstance(said, list) else {f"/{name}": said}
+            )
+            unknown += [place for place, code in places.items() if code not in directory.codes]
+    if unknown:
+        raise Invalid(errors=[{"pointer": p, "zh": "单位代码不存在", "en": "unknown unit code"} for p in unknown])
 
 
 def add_case(

@@ -43,7 +43,7 @@ def _lookups(kind: str) -> list[tuple[str, str, str]]:
 
 
 @cache
-def _setting(kind: str) -> list[tuple[str, Stamp]]:
+def setting(kind: str) -> list[tuple[str, Stamp]]:
     """Fields that set something on their case."""
     return [(info.name, Stamp(info.sets)) for info in fields_of(KINDS[kind]) if info.sets]
 
@@ -167,7 +167,7 @@ def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
 
 def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
     """What a record's fields set on its case."""
-    return {stamp: value for name, stamp in _setting(kind) if (value := values.get(name)) is not None}
+    return {stamp: value for name, stamp in setting(kind) if (value := values.get(name)) is not None}
 
 
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
 from hub import __version__, keyfile, keys, settings
-from hub.api import audit, bodies, cases, meta, problems, records, reports, tokens
+from hub.api import audit, bodies, cases, directory, meta, problems, records, reports, tokens
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, CallerRoute, GateRoute
 from hub.audit.committer import Committer
@@ -30,7 +30,7 @@ from hub.together import Reads
 from hub.writer import Writer
 
 DIRECTORY_SECONDS = 5.0
-ROUTERS = tuple(module.router for module in (cases, records, reports, audit, tokens, meta))
+ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
 ALWAYS = ("idempotency-key", "if-match")
 """Headers that our own answer, not the framework's, asks for: 400 and 428."""
 BODILESS = ("GET", "HEAD")

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub import cursors, keys
 from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
-from hub.errors import BadRequest, Forbidden, NotFound, Unavailable
-from hub.models.values import Moment
+from hub.errors import Forbidden, Invalid, NotFound, Unavailable
+from hub.models.values import NO_NUL, Moment
 from hub.people import still_lives, still_living
 from hub.policies.gate import Gate
 from hub.policies.subject import Purpose
@@ -19,13 +19,18 @@ from hub.together import FEW, ROWS
 
 
 class LogFilters(BaseModel):
-    """What to look for. `who` is an account or client id, `case` a case id or its reference in the log."""
+    """What to look for. `who` is an account's id or login, with `unit` also its name there, or a client's id; `case`
+    is a case's id or number, or its reference in the log."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    who: str = Field("", max_length=64, description="账号或客户端编号 account or client id")
+    who: str = Field(
+        "", max_length=64, pattern=NO_NUL, description="账号编号、登录名、单位内账号名，或客户端编号 account or client"
+    )
     unit: str = Field("", max_length=64, description="单位代码 unit code")
-    case: str = Field("", max_length=40, description="个案编号或其在日志中的代号 case id, or its reference in the log")
+    case: str = Field(
+        "", max_length=40, pattern=NO_NUL, description="个案编号、案号，或其在日志中的代号 case id, number or reference"
+    )
     since: Moment | None = None
     until: Moment | None = None
     act: Act | None = None
@@ -57,7 +62,7 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     """Entries, newest first: who looked, why, at which case by pseudonym, at what of it. The look is logged before the
     answer leaves; a look at one case is an access to that case, and found among its entries."""
     _only_auditors(gate)
-    where, args = _where(gate, filters)
+    where, args = _where(gate, await _known(gate, filters))
     source = OF_CASE if filters.case else "access_log l"
     tail = f"ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
     sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}"
@@ -104,6 +109,31 @@ def _only_auditors(gate: Gate) -> None:
         raise Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log.")
 
 
+ACTOR = """
+SELECT id::text AS id FROM account WHERE login = $1
+UNION ALL SELECT a.id::text FROM account a JOIN unit u ON u.id = a.unit_id WHERE a.name = $1 AND u.code = $2
+UNION ALL SELECT id FROM client WHERE id = $1
+"""
+NUMBERED = "SELECT id::text AS id FROM cases WHERE number = $1"
+
+
+async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
+    """The same with ids for names. Whom or what nobody knows is `Invalid`: an empty page would say that he looked at
+    nothing."""
+    found: dict[str, str] = {}
+    for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
+        if args[0] and not _is_uuid(args[0]):
+            row = await gate.services.database.fetchrow(sql, *args)
+            found[name] = row["id"] if row else ""
+    if filters.unit and filters.unit not in gate.services.directory.codes:
+        found["unit"] = ""
+    if unknown := [name for name, known in found.items() if not known]:
+        raise Invalid(
+            errors=[{"pointer": f"/{n}", "zh": "没有这个编号或名称", "en": "nothing is known by it"} for n in unknown]
+        )
+    return filters.model_copy(update=found)
+
+
 def _sparse(filters: LogFilters) -> bool:
     """What no index keeps may be long in coming: it goes alone."""
     keys = sum(map(bool, (filters.who, filters.unit, filters.case)))  # each has an index, two together have none
@@ -141,13 +171,12 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
 
     vault, directory = gate.services.vault, gate.services.directory
     if filters.case:  # the first arguments, as `OF_CASE` has it
-        case = _uuid(filters.case)
+        case = UUID(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
     if filters.who:
         add("l.actor = {0}::uuid", vault.pseudonym("actor", _actor(filters.who)))
     if filters.unit:
-        unit = directory.codes.get(filters.unit)
-        add("l.unit_id = {0}::uuid", unit.id if unit else UUID(int=0))
+        add("l.unit_id = {0}::uuid", directory.codes[filters.unit].id)
     if filters.since:
         add("l.at >= {0}::timestamptz", filters.since)
     if filters.until:
@@ -167,11 +196,12 @@ def _actor(who: str) -> bytes:
         return who.encode()
 
 
-def _uuid(text: str) -> UUID:
+def _is_uuid(text: str) -> bool:
     try:
-        return UUID(text)
+        UUID(text)
     except ValueError:
-        raise BadRequest("个案编号格式不正确。", "Not a case reference.") from None
+        return False
+    return True
 
 
 def _shown(gate: Gate, rows: list[Any], case_key: keys.Sealer | None = None) -> list[dict[str, Any]]:

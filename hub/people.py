@@ -12,10 +12,12 @@ from uuid import UUID
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub import clock
 from hub.audit.entry import Act
 from hub.errors import Unauthenticated
+from hub.models.values import NO_NUL
 from hub.policies.gate import Gate, nobody
 from hub.policies.services import Services
 from hub.policies.subject import Subject
@@ -26,6 +28,16 @@ REMEMBERED = 5.0
 """Seconds for which a session is not looked up by itself."""
 _HASHER = PasswordHasher()
 """argon2-cffi's defaults are RFC 9106's low-memory profile of argon2id."""
+
+
+class Login(BaseModel):
+    """What a person logs in with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    login: str = Field(min_length=1, max_length=64, pattern=NO_NUL)
+    password: str = Field(min_length=1, max_length=200, pattern=NO_NUL)
+    code: str = Field(pattern=r"^[0-9]{6}$", description="动态码 TOTP")
 
 
 @cache

@@ -87,6 +87,8 @@ NOT_DATA = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/catalogue"),
+    ("GET", "/v1/units"),
+    ("GET", "/v1/regions"),
     ("GET", "/oauth/jwks"),
     ("POST", "/oauth/token"),
     ("POST", "/v1/sessions"),

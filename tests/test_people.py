@@ -5,6 +5,7 @@ What a failed login says never tells why; the access log does (T02, T13).
 
 import asyncio
 import itertools
+import json
 import os
 from typing import Any
 
@@ -49,6 +50,17 @@ async def test_a_code_is_good_once(world: World) -> None:
     assert statuses == [201, 401, 401, 401]
     await somebody.rewind()
     assert [(await somebody.tries(code=totp.at(now + step))).status_code for step in (-300, 300, 90)] == [401] * 3
+
+
+async def test_a_login_needs_no_content_type(world: World) -> None:
+    """Any tool that sends the JSON is understood; what is no login is refused and says where."""
+    somebody = await enrol.person(world)
+    said = {"login": somebody.login, "password": PASSWORD, "code": somebody.code()}
+    for wrong in ({"code": "12345"}, {"login": ""}, {"login": "a\x00"}, {"password": "\x00"}, {"more": "x"}):
+        answer = await world.http.post("/v1/sessions", content=json.dumps(said | wrong))
+        assert answer.status_code == 422, answer.text
+        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}" for name in wrong]
+    assert (await world.http.post("/v1/sessions", content=json.dumps(said))).status_code == 201
 
 
 async def test_a_code_is_good_once_when_sent_at_once(world: World) -> None:

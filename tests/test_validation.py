@@ -201,9 +201,31 @@ async def test_units_named_must_exist(world: World) -> None:
     police = await world.agency("police")
     for code, status in ((f"{HOME}-court", 201), ("nowhere", 422), ("x" * 65, 422), ("a b", 422), ("../x", 422)):
         slip = {"to_unit": code, "sent_at": instant()} | pair()
-        assert (await police.submit("referral_slip", slip)).status_code == status, code
         note = {"held_at": instant(), "subject": "x", "named_units": [f"{HOME}-school", code]}
-        assert (await police.submit("coordination", note)).status_code == status, code
+        for kind, sent, pointer in (("referral_slip", slip, "/to_unit"), ("coordination", note, "/named_units/1")):
+            answer = await police.submit(kind, sent)
+            assert answer.status_code == status, code
+            assert [error["pointer"] for error in answer.json().get("errors", [])] == [pointer] * (status == 422)
+
+
+WORDS = [
+    ("victim_name", "x" * 201, "文字过长", "String should have at most 200 characters"),
+    ("victim_phone", "x" * 41, "文字过长", "String should have at most 40 characters"),
+    ("content", " ", "不能为空", "String should have at least 1 character"),
+    ("children", [{"name": "x"}] * 21, "条目过多", "List should have at most 20 items"),
+    ("level", 1.5, "应为整数", "Input should be a valid integer"),
+    ("victim_birth_date", "2024-02-30", "不是合法的日期", "Input should be a valid date"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "zh", "en"), WORDS)
+async def test_what_is_wrong_is_said_in_both_languages(world: World, name: str, value: Any, zh: str, en: str) -> None:
+    police = await world.agency("police")
+    for language, said in (("zh-CN", zh), ("en", en)):
+        headers = {"Idempotency-Key": "k", "Accept-Language": language}
+        answer = await police.post("/v1/records/police_call", json=call() | {name: value}, headers=headers)
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == f"/{name}" and error["detail"].startswith(said)
 
 
 def test_invented_numbers_are_for_demos_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,11 +39,34 @@ ACCESS = ("at+jwt",)
 REQUIRED = ("iss", "sub", "aud", "exp", "iat", "jti")
 
 
-class TokenRefused(HubError):
-    """RFC 6749 section 5.2 `invalid_client`: one answer for every reason."""
+class OAuthRefused(HubError):
+    """An error of the token endpoint also says what libraries look for (RFC 6749 section 5.2): `code` is its word."""
+
+    status, code = 400, "invalid_request"
+    zh, en = "请求缺少参数，或参数格式不正确。", "A parameter is missing or malformed."
+
+    def __init__(self, zh: str = "", en: str = "") -> None:
+        super().__init__(zh, en, error=self.code, error_description=en or self.en)
+
+
+class TokenRefused(OAuthRefused):
+    """One answer for every reason."""
 
     status, code = 401, "invalid_client"
     zh, en = "客户端认证失败。", "Client authentication failed."
+
+
+class GrantRefused(OAuthRefused):
+    code = "unsupported_grant_type"
+    zh, en = (
+        "仅支持 client_credentials 与 private_key_jwt。",
+        "Only client_credentials with private_key_jwt is supported.",
+    )
+
+
+class ScopeRefused(OAuthRefused):
+    code = "invalid_scope"
+    zh, en = "申请的权限范围超出登记。", "The scope asked for exceeds what is registered."
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -179,7 +202,7 @@ class Tokens:
         allowed = frozenset(client["scopes"].split())
         wanted = frozenset(scope.split()) or allowed
         if not wanted <= allowed:
-            raise TokenRefused("申请的权限范围超出登记。", "The scope asked for exceeds what is registered.")
+            raise ScopeRefused
         jkt = next(thumbprint(k) for k in client["jwks"]["keys"] if k.get("kid") == header["kid"])
         now, life = clock.seconds(), self.services.settings.token_life
         claims = {"iss": self.issuer, "sub": client["id"], "aud": self.issuer, "iat": now, "exp": now + life}

@@ -13,6 +13,7 @@ from hub.errors import BadRequest
 from hub.finding import Wanted
 from hub.models.catalogue import KINDS
 from hub.oversight import Reason
+from hub.people import Login
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -80,7 +81,7 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 def schemas() -> dict[str, Any]:
     """JSON schemas of all kinds, with their vendor extensions, and of a search, for `components`."""
     found: dict[str, Any] = {}
-    models: tuple[type[BaseModel], ...] = (*KINDS.values(), Wanted, Reason)
+    models: tuple[type[BaseModel], ...] = (*KINDS.values(), Wanted, Reason, Login)
     for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         found |= schema.pop("$defs", {})

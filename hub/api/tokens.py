@@ -1,16 +1,19 @@
 """Authentication: tokens for agency systems, sessions for people."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Form, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from hub import people
-from hub.api.auth import TokenRefused
+from hub.api import bodies
+from hub.api.auth import GrantRefused, OAuthRefused
 from hub.api.deps import Asked, CallerRoute, ServicesDep, TokensDep
 from hub.audit.entry import Act
-from hub.errors import BadRequest
 from hub.policies.gate import Gate, nobody
 
 router = APIRouter(tags=["认证 authentication"])
@@ -26,7 +29,21 @@ class Token(BaseModel):
     scope: str
 
 
-@router.post("/oauth/token", response_model=Token)
+class TokenRoute(APIRoute):
+    """What FastAPI finds wrong with a form is an `invalid_request` here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        ordinary = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await ordinary(request)
+            except RequestValidationError:
+                raise OAuthRefused from None
+
+        return handler
+
+
 async def token(
     services: ServicesDep,
     tokens: TokensDep,
@@ -37,15 +54,18 @@ async def token(
 ) -> Response:
     """领取令牌：client_credentials 与 private_key_jwt（ES256）。Five minutes, bound to the client's key."""
     if grant_type != "client_credentials" or client_assertion_type != ASSERTION_TYPE:
-        raise BadRequest("仅支持 client_credentials 与 private_key_jwt。", "Only private_key_jwt is supported.")
+        raise GrantRefused
     try:
         made = await tokens.exchange(client_assertion, scope)
-    except TokenRefused as refused:
+    except OAuthRefused as refused:
         await nobody(services).refuse(refused, Act.login_fail)
         raise
     holder = Gate(services, await tokens.subject(made["access_token"], ""), None)
     await services.committer.commit(holder.draft(Act.login))
-    return Response(orjson.dumps(made), media_type="application/json")
+    return bodies.json_response(orjson.dumps(made))
+
+
+router.add_api_route("/oauth/token", token, methods=["POST"], response_model=Token, route_class_override=TokenRoute)
 
 
 @router.get("/oauth/jwks")
@@ -54,28 +74,21 @@ async def jwks(tokens: TokensDep) -> dict[str, list[dict[str, str]]]:
     return {"keys": [tokens.jwk]}
 
 
-class Login(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    login: str = Field(min_length=1, max_length=64)
-    password: str = Field(min_length=1, max_length=200)
-    code: str = Field(pattern=r"^[0-9]{6}$", description="动态码 TOTP")
-
-
 class SessionOpened(BaseModel):
     token: str
     role: str
     idle_seconds: int
 
 
-@router.post("/v1/sessions", status_code=201, response_model=SessionOpened)
-async def open_session(services: ServicesDep, body: Login) -> Response:
+@router.post(
+    "/v1/sessions", status_code=201, response_model=SessionOpened, openapi_extra=bodies.described(people.Login)
+)
+async def open_session(services: ServicesDep, request: Request) -> Response:
     """个人登录：口令与动态码。Idle for 30 minutes, it ends."""
-    if "\x00" in body.login + body.password:
-        raise BadRequest
+    body, _ = await bodies.parse(request, people.Login)
     opened = await people.login(services, body.login, body.password, body.code)
     answer = {"token": opened.token, "role": opened.role, "idle_seconds": opened.idle_seconds}
-    return Response(orjson.dumps(answer), 201, media_type="application/json")
+    return bodies.json_response(orjson.dumps(answer), 201)
 
 
 async def close_session(request: Asked) -> Response:

@@ -1,6 +1,7 @@
 """Names and places that answers need beside case data: units and regions, held in memory."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -69,7 +70,7 @@ class Directory:
     async def _load_units(self) -> None:
         rows = await self._database.fetch(
             "SELECT id, code, name, type, region_code, area, path, latitude, longitude, on_duty,"
-            " disabled_at IS NULL AS active FROM unit"
+            ' disabled_at IS NULL AS active FROM unit ORDER BY code COLLATE "C"'
         )
         self.units = {row["id"]: UnitInfo(**dict(row)) for row in rows}
         self.codes = {unit.code: unit for unit in self.units.values()}
@@ -77,12 +78,27 @@ class Directory:
         self._duties = {}
 
     async def _load_regions(self) -> None:
-        rows = await self._database.fetch("SELECT code, name FROM region WHERE disabled_at IS NULL")
+        rows = await self._database.fetch(
+            'SELECT code, name FROM region WHERE disabled_at IS NULL ORDER BY code COLLATE "C"'
+        )
         self.regions = {row["code"]: row["name"] for row in rows}
         self._by_name, self._places, self._placed = {}, {}, {}
         for code, name in self.regions.items():
             if len(name) > 2 and not name.startswith(("市辖区", "省直辖", "自治区直辖")):
                 self._by_name.setdefault(name, []).append(code)
+
+    def units_like(self, kind: str, within: str, name: str, after: str) -> Iterator[UnitInfo]:
+        """Units in service after a code, in the order of codes: of a type, in a region, with such a name; "" is any."""
+        for code, unit in self.codes.items():
+            wanted = unit.active and kind in ("", unit.type) and name in unit.name
+            if wanted and code > after and unit.region_code.startswith(area(within)):
+                yield unit
+
+    def regions_like(self, within: str, name: str, after: str) -> Iterator[tuple[str, str]]:
+        """Divisions after a code, in the order of codes, with their names."""
+        for code, called in self.regions.items():
+            if code > after and code.startswith(area(within)) and name in called:
+                yield code, called
 
     def shown(self, unit_id: UUID) -> bytes | None:
         """A unit as answers name it, in JSON."""

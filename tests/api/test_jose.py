@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -26,10 +27,14 @@ CLIENT, OTHER = f"{HOME}-police", f"{HOME}-court"
 Send = Callable[[str], Awaitable[int]]
 
 
-async def exchanged(world: World, assertion: str, **changes: str) -> int:
-    """The status of the token endpoint for an assertion."""
+async def exchange(world: World, assertion: str, **changes: str) -> httpx.Response:
+    """The answer of the token endpoint to an assertion."""
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": assertion}
-    return (await world.http.post("/oauth/token", data=form | changes)).status_code
+    return await world.http.post("/oauth/token", data=form | changes)
+
+
+async def exchanged(world: World, assertion: str, **changes: str) -> int:
+    return (await exchange(world, assertion, **changes)).status_code
 
 
 async def shown(world: World, path: str, token: str) -> int:
@@ -148,20 +153,30 @@ async def test_an_assertion_and_its_twin_are_good_once(world: World) -> None:
 
 async def test_a_malformed_request_for_a_token(world: World) -> None:
     """Right assertion, wrong request: refused, and the assertion is not spent by it."""
-    good = client_forge(world).token()
-    for changes in (
-        {"grant_type": "password"},
-        {"grant_type": ""},
-        {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"},
-        {"scope": "x" * 201},
-    ):
-        assert await exchanged(world, good, **changes) in (400, 422)
+    good, words = client_forge(world).token(), {}
+    for said, changes in {
+        "unsupported_grant_type": {"grant_type": "password"},
+        "invalid_request": {"grant_type": ""},
+        "unsupported_grant_type ": {
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"
+        },
+        "invalid_request ": {"scope": "x" * 201},
+    }.items():
+        answer = await exchange(world, good, **changes)
+        words[said] = (answer.status_code, answer.json()["error"], answer.json()["code"])
+    assert words == {said: (400, said.strip(), said.strip()) for said in words}
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": good}
-    assert (await world.http.post("/oauth/token", params=form)).status_code == 422
-    assert (await world.http.post("/oauth/token", json=form)).status_code == 422
+    assert (await world.http.post("/oauth/token", params=form)).status_code == 400
+    assert (await world.http.post("/oauth/token", json=form)).status_code == 400
     assert await exchanged(world, good) == 200
-    for scope in ("cases:read everything", "everything", "\x00", "cases:READ"):
-        assert await exchanged(world, client_forge(world).token(), scope=scope) in (400, 401)
+    for scope in ("cases:read everything", "everything", "cases:READ"):
+        answer = await exchange(world, client_forge(world).token(), scope=scope)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+    assert await exchanged(world, client_forge(world).token(), scope="\x00") == 400
+    answer = await exchange(world, good)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client") and answer.json()[
+        "error_description"
+    ]
 
 
 async def test_a_token_ends(world: World, path: str) -> None:

@@ -73,9 +73,18 @@ async def test_who_has_left_makes_no_entry(world: World, role: str) -> None:
     (the control) each refusal is his, once."""
     officer = await enrol.person(world, f"{HOME}-police", role)
     caller = await officer.enters("audit")
-    asked = {"limit=0": 422, "case=x": 400, "cursor=x": 400, "no=thing": 422, "limit=1": 200}
+    asked = {
+        "limit=0": 422,
+        "case=x": 422,
+        "who=x": 422,
+        "who=%00": 422,
+        "unit=x": 422,
+        "cursor=x": 400,
+        "no=thing": 422,
+        "limit=1": 200,
+    }
     if role != "auditor":
-        asked |= {"limit=1": 403, "case=x": 403, "cursor=x": 403}
+        asked |= {"limit=1": 403, "case=x": 403, "who=x": 403, "unit=x": 403, "cursor=x": 403}
 
     async def statuses() -> list[int]:
         return [(await caller.get(f"/v1/audit/entries?{query}")).status_code for query in asked]
@@ -99,6 +108,28 @@ async def test_a_role_taken_by_hand_is_gone_within_five_seconds(world: World) ->
     await world.by_hand("UPDATE account SET role = 'caseworker' WHERE id = $1", officer.id)
     await asyncio.sleep(5)
     assert await reviews(caller) == 403
+
+
+async def test_who_and_what_are_found_by_the_names_people_use(world: World) -> None:
+    """An account by its login, or by its unit and its name there; a case by its number: as by their ids. Whom nobody
+    knows is refused: an empty page would say that he looked at nothing."""
+    police = await world.agency("police")
+    made = await police.filed("police_call", call())
+    number = (await police.get(f"/v1/cases/{made['case_id']}")).json()["number"]
+    assert [item["n"] for item in await world.log(case=number, act="create")] == [
+        item["n"] for item in await world.log(case=made["case_id"], act="create")
+    ]
+    officer = await enrol.person(world)
+    await (await officer.enters()).get(f"/v1/cases/{made['case_id']}")
+    by_id = await world.log(who=str(officer.id))
+    assert by_id and await world.log(who=officer.login) == by_id
+    named = {"who": "caseworker", "unit": f"{HOME}-police", "case": number, "act": "read"}
+    assert [item["body"]["who"]["unit"] for item in await world.log(**named)] == [f"{HOME}-police"]
+    auditor = await world.person("auditor")
+    for wrong in ({"who": "caseworker"}, {"unit": "nowhere"}, {"case": number + "X"}, {"who": "x", "unit": "nowhere"}):
+        answer = await auditor.get("/v1/audit/entries", params=wrong)
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}" for name in wrong]
 
 
 async def opened(auditor: Caller, item: dict[str, Any], reason: str = "工单 2026-17") -> dict[str, Any]:

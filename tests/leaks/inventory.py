@@ -28,6 +28,8 @@ NO_CASE_DATA = {
     "DELETE /v1/sessions/current": "ends a session and answers with no body",
     "GET /healthz": "a constant that touches neither database nor case",
     "GET /readyz": "says whether the log can be written, nothing else",
+    "GET /v1/units": "codes and names of units, the same for everybody who is known",
+    "GET /v1/regions": "codes and names of administrative divisions, likewise",
     "GET /v1/catalogue": "derived from the classes, the same for everybody",
 }
 JOBS = {
