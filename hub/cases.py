@@ -150,6 +150,7 @@ def add_case(
     row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
+    row |= {"sealed_by": filing.unit_id if effects.sealed else None}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
     row |= {"referred": effects.referred, "named": effects.named, "kinds": f'"{effects.kind}"'}
     row |= {"acting": ",".join(map(str, effects.acting or [handler.id]))}
