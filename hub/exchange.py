@@ -101,6 +101,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     region = effects.region_code or handler.region_code
     duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
     filing.lead = target.new
+    attended = subject.account_id is not None and not secret_origin  # behind a system's own sync stands nobody
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         cases.touch_case(
@@ -110,8 +111,8 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
             effects,
             filled(filing),
             directory,
-            handed_over=subject.role != "intake" and not secret_origin,
-            answered=subject.unit_type == "police",
+            handed_over=attended and subject.role != "intake",
+            answered=attended and subject.unit_type == "police",
             new_record=True,
         )
         return
