@@ -13,14 +13,14 @@ from hub.audit.entry import Act
 from hub.cases import target_of
 from hub.casework import find_record, record_etag
 from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, recognise
+from hub.filing import Filing, Rows, Target, filled, finish, recognise, stamps
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
-from hub.models.fields import INDEX
+from hub.models.fields import INDEX, Stamp
 from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
 from hub.policies.decide import CLEAR
-from hub.policies.gate import Gate
+from hub.policies.gate import STANDING, Gate
 from hub.policies.query import Seen
 from hub.writer import Submission, Writer
 
@@ -147,9 +147,19 @@ async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: st
     try:
         filing, changed = _merge(gate, item, patch)
         if changed:
+            _may_amend(gate, item, filing)
             await _write_version(gate, item, filing, changed)
     except HubError as error:
         await gate.refuse(error)
+
+
+def _may_amend(gate: Gate, item: Seen, filing: Filing) -> None:
+    """As a new record could be submitted: the kind is one of the unit's, and who accepts has something to accept."""
+    if not gate.services.policy.may_write(gate.subject.unit_type, filing.kind):
+        raise Forbidden("本类单位不更正此类记录。", "Not a kind that your unit amends.", kind=filing.kind)
+    accepted = (stamps(filing.kind, values).get(Stamp.accepted) for values in (filing.values, filing.was))
+    if tuple(accepted) == (True, False) and not item.row["facts"] & STANDING:
+        raise Forbidden("转介已不在本单位，须重新转介。", "No referral to you is open any more; ask for a new one.")
 
 
 def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[int]]:
@@ -224,6 +234,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         if effects.status is None:  # a correction moves a case only by closing it, or opening it again
             effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)
-        cases.touch_case(rows, target, filing, effects, changed, services.directory)
+        joins = effects.accepted is True  # who filed the record works on the case, or refused to
+        cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         await rows.write(connection)
