@@ -233,6 +233,9 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         effects = cases.effects_of(filing, services.directory)
         if effects.status is None:  # a correction moves a case only by closing it, or opening it again
             effects.stage = None
+        if effects.region_code and not effects.acting:  # a report that named the wrong place
+            duty = services.directory.duty_unit(effects.region_code)
+            effects.called = duty.id if duty else None
         rows, target = Rows(), target_of(services.vault, row)
         joins = effects.accepted is True  # who filed the record works on the case, or refused to
         cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)

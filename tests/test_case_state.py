@@ -131,3 +131,17 @@ async def test_a_sealing_that_opens_a_case_seals_it(world: World) -> None:
     made = await court.filed("sealing", minimal("sealing", sealed=True))
     assert (await row_of(world, made["case_id"]))["sealed_by"] == unit(world, "court")
     assert await logbook.about(world.services, made["case_id"], "create")
+
+
+async def test_a_report_whose_place_is_corrected_reaches_the_police_there(world: World) -> None:
+    """A school names the wrong county; once corrected, those on duty for the right one are called in."""
+    school = await world.agency("school")
+    told = minimal("mandatory_report", region=AWAY, reporter_phone="19999123129") | pair()
+    made = await school.filed("mandatory_report", told)
+    intake = await world.agency("police", person="intake", purpose="intake")
+    assert (await intake.get(f"/v1/cases/{made['case_id']}")).status_code == 404, "control"
+    await amended(school, made["id"], {"detail": "补充"})
+    assert (await intake.get(f"/v1/cases/{made['case_id']}")).status_code == 404, "the place stays the same"
+    await amended(school, made["id"], {"region": HOME})
+    assert "19999123129" in (await intake.get(f"/v1/cases/{made['case_id']}")).text
+    assert (await row_of(world, made["case_id"]))["alert_open"]
