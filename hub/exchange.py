@@ -51,6 +51,7 @@ async def submit(
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
+        _may_find(filing, case_number)
         adding = partial(_rows, gate, filing)
         filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
         if filed.digest != digest:
@@ -64,6 +65,14 @@ async def submit(
     except HubError as error:
         await gate.refuse(error, about=named.ref if named else None)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
+
+
+def _may_find(filing: Filing, case_number: str) -> None:
+    """Who was met made one report of several, perhaps, on the same people: his in her name, and hers. Their names find
+    the oldest; his receipt would show him what is done for her."""
+    if stamps(filing.kind, filing.values).get(Stamp.reporter_confirmed) and not case_number:
+        zh, en = "核实报案人须以 Case-Number 指明个案", "to confirm a reporter, name the case in Case-Number"
+        raise Invalid(errors=[{"pointer": "/reporter_confirmed", "zh": zh, "en": en}])
 
 
 async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:

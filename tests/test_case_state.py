@@ -145,3 +145,18 @@ async def test_a_report_whose_place_is_corrected_reaches_the_police_there(world:
     await amended(school, made["id"], {"region": HOME})
     assert "19999123129" in (await intake.get(f"/v1/cases/{made['case_id']}")).text
     assert (await row_of(world, made["case_id"]))["alert_open"]
+
+
+async def test_a_confirmation_never_reaches_another_s_receipt(world: World) -> None:
+    """He reports first, in her name. She reports herself; an officer meets her and says so, by the names of both."""
+    police, parties = await world.agency("police"), pair()
+    his = await report(world, region=HOME, what="他报的", reporter_is_victim=True, **parties)
+    hers = await report(world, region=HOME, what="她报的", reporter_is_victim=True, **parties)
+    assert (await case_of(world.services, his))["id"] != (await case_of(world.services, hers))["id"], "control"
+    body = minimal("police_dispatch", result="已带离加害人", reporter_confirmed=True) | parties
+    assert (await police.submit("police_dispatch", body)).status_code == 422
+    case = str((await case_of(world.services, hers))["id"])
+    await police.filed("police_dispatch", body, case=case)
+    assert "已带离加害人" in (await held(world, hers, hers["secret"])).text
+    answer = await held(world, his, his["secret"])
+    assert answer.status_code == 200 and "已带离加害人" not in answer.text
