@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from hub import admin
 from tests.forms import minimal
 from tests.test_amend import amended
 from tests.test_case_state import row_of, unit
@@ -68,11 +69,11 @@ async def test_a_case_that_two_records_close_opens_when_neither_does(world: Worl
 async def test_she_stays_confirmed_by_the_officer_who_confirmed_her(world: World) -> None:
     """Two officers have met her; one record turns out to be about somebody else."""
     police = await world.agency("police")
+    case = (await police.filed("police_call", call()))["case_id"]
     body = minimal("police_dispatch", reporter_confirmed=True)
-    first = await police.filed("police_dispatch", body | pair())
-    await police.filed("police_dispatch", body, case=first["case_id"])
+    first, _ = [await police.filed("police_dispatch", body, case=case) for _ in range(2)]
     await amended(police, first["id"], {"reporter_confirmed": None})
-    assert (await row_of(world, first["case_id"]))["reporter_confirmed"]
+    assert (await row_of(world, case))["reporter_confirmed"]
 
 
 async def test_an_old_assessment_corrected_leaves_the_newest_standing(world: World) -> None:
@@ -140,3 +141,29 @@ async def test_a_second_report_on_a_known_case_reaches_somebody(world: World) ->
     assert str((await case_of(world.services, await report(world, region=HOME, what="又在打", **told)))["id"]) == case
     intake = await world.agency("police", person="intake", purpose="intake")
     assert "19999123127" in (await intake.get(f"/v1/cases/{case}")).text
+
+
+async def test_an_answer_goes_to_the_case_that_waits_for_it(world: World) -> None:
+    """She reports herself, which gives her a case of her own, though there is one of the same people: the officer who
+    has been there files his dispatch, by their names, and her alert is still open, her receipt knows nothing of it."""
+    police, parties = await world.agency("police"), pair()
+    before = (await police.filed("police_call", call(parties)))["case_id"]
+    made = await report(world, region=HOME, what="又在打", reporter_is_victim=True, **parties)
+    case = await case_of(world.services, made)
+    assert str(case["id"]) != before and case["alert_open"], "control"
+    await police.filed("police_dispatch", minimal("police_dispatch") | parties)
+    assert not (await row_of(world, str(case["id"])))["alert_open"]
+
+
+async def test_a_report_does_not_end_with_the_unit_that_had_it(world: World) -> None:
+    """The station on duty is dissolved before it has read the report: whoever is on duty there now reads it."""
+    code = f"{HOME}-police-station"
+    await admin.add_units(
+        world.services, [admin.NewUnit(code, "龙洲湾派出所", "police", f"{HOME}003000", f"{HOME}-police")]
+    )
+    made = await report(world, region=f"{HOME}003000", what="正在打人", reporter_phone="19999123128")
+    case = await case_of(world.services, made)
+    assert case["duty_unit_id"] == world.services.directory.codes[code].id, "control"
+    await admin.disable(world.services, "units", code)
+    intake = await world.agency("police", person="intake", purpose="intake")
+    assert "19999123128" in (await intake.get(f"/v1/cases/{case['id']}")).text
