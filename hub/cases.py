@@ -159,6 +159,7 @@ def add_case(
     row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
+    row |= {"sealed_by": filing.unit_id if effects.sealed else None}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
     row |= {"referred": effects.referred, "named": effects.named, "kinds": f'"{effects.kind}"'}
     row |= {"acting": ",".join(map(str, effects.acting or [handler.id]))}
@@ -179,10 +180,11 @@ _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "cal
 _PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "risk": "text", "status": "text", "relocated": "bool"}
 _PLACES |= {"confirmed": "bool", "sealed": "bool", "named": "uuid[]", "accepted": "bool", "referred": "uuid[]"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
-_PLACES |= {"handed_over": "bool", "answered": "bool", "unnamed": "uuid[]", "unreferred": "uuid[]"}
+_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool", "unnamed": "uuid[]", "unreferred": "uuid[]"}
 _SQL = {name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
 _SQL["called_in"] = "({called} IS NOT NULL AND NOT {called} = ANY(involved))".format(**_SQL)
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
+_SQL["on_duty"] = "COALESCE(duty_unit_id = {unit}, FALSE)".format(**_SQL)
 _SQL["waiting"] = "CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END".format(**_SQL)
 
 
@@ -214,8 +216,8 @@ UPDATE cases SET
  party_keys = ARRAY(SELECT DISTINCT unnest(party_keys || {party_keys})),
  victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
  respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
- intake_open = {called_in} OR intake_open AND NOT {handed_over},
- alert_open = {called_in} OR alert_open AND NOT {answered}
+ intake_open = {called_in} OR intake_open AND NOT ({handed_over} AND {on_duty}),
+ alert_open = {called_in} OR alert_open AND NOT ({answered} AND ({near} OR {on_duty}))
 WHERE id = {id}
 """.format(**_SQL)
 
@@ -233,7 +235,10 @@ def touch_case(
     new_record: bool = False,
     joins: bool = True,
 ) -> None:
-    """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit."""
+    """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit.
+
+    Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do.
+    """
     stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
@@ -244,6 +249,7 @@ def touch_case(
     values |= {"accepted": effects.accepted, "referred": effects.referred}
     values |= {"unnamed": effects.unnamed, "unreferred": effects.unreferred}
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
+    values["near"] = directory.covers(filing.unit_id, target.region)
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     called = [effects.called] if effects.called else []
     _link(rows, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *called], directory)

@@ -13,14 +13,14 @@ from hub.audit.entry import Act
 from hub.cases import target_of
 from hub.casework import find_record, record_etag
 from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, recognise
+from hub.filing import Filing, Rows, Target, filled, finish, recognise, stamps
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
-from hub.models.fields import INDEX
+from hub.models.fields import INDEX, Stamp
 from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
 from hub.policies.decide import CLEAR
-from hub.policies.gate import Gate
+from hub.policies.gate import STANDING, Gate
 from hub.policies.query import Seen
 from hub.writer import Submission, Writer
 
@@ -51,6 +51,7 @@ async def submit(
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
+        _may_find(filing, case_number)
         adding = partial(_rows, gate, filing)
         filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
         if filed.digest != digest:
@@ -64,6 +65,14 @@ async def submit(
     except HubError as error:
         await gate.refuse(error, about=named.ref if named else None)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
+
+
+def _may_find(filing: Filing, case_number: str) -> None:
+    """Who was met made one report of several, perhaps, on the same people: his in her name, and hers. Their names find
+    the oldest; his receipt would show him what is done for her."""
+    if stamps(filing.kind, filing.values).get(Stamp.reporter_confirmed) and not case_number:
+        zh, en = "核实报案人须以 Case-Number 指明个案", "to confirm a reporter, name the case in Case-Number"
+        raise Invalid(errors=[{"pointer": "/reporter_confirmed", "zh": zh, "en": en}])
 
 
 async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:
@@ -101,6 +110,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     region = effects.region_code or handler.region_code
     duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
     filing.lead = target.new
+    attended = subject.account_id is not None and not secret_origin  # behind a system's own sync stands nobody
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         cases.touch_case(
@@ -110,8 +120,8 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
             effects,
             filled(filing),
             directory,
-            handed_over=subject.role != "intake" and not secret_origin,
-            answered=subject.unit_type == "police",
+            handed_over=attended and subject.role != "intake",
+            answered=attended and subject.unit_type == "police",
             new_record=True,
         )
         return
@@ -146,9 +156,19 @@ async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: st
     try:
         filing, changed = _merge(gate, item, patch)
         if changed:
+            _may_amend(gate, item, filing)
             await _write_version(gate, item, filing, changed)
     except HubError as error:
         await gate.refuse(error)
+
+
+def _may_amend(gate: Gate, item: Seen, filing: Filing) -> None:
+    """As a new record could be submitted: the kind is one of the unit's, and who accepts has something to accept."""
+    if not gate.services.policy.may_write(gate.subject.unit_type, filing.kind):
+        raise Forbidden("本类单位不更正此类记录。", "Not a kind that your unit amends.", kind=filing.kind)
+    accepted = (stamps(filing.kind, values).get(Stamp.accepted) for values in (filing.values, filing.was))
+    if tuple(accepted) == (True, False) and not item.row["facts"] & STANDING:
+        raise Forbidden("转介已不在本单位，须重新转介。", "No referral to you is open any more; ask for a new one.")
 
 
 def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[int]]:
@@ -222,7 +242,11 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         effects = cases.effects_of(filing, services.directory)
         if effects.status is None:  # a correction moves a case only by closing it, or opening it again
             effects.stage = None
+        if effects.region_code and not effects.acting:  # a report that named the wrong place
+            duty = services.directory.duty_unit(effects.region_code)
+            effects.called = duty.id if duty else None
         rows, target = Rows(), target_of(services.vault, row)
-        cases.touch_case(rows, target, filing, effects, changed, services.directory)
+        joins = effects.accepted is True  # who filed the record works on the case, or refused to
+        cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         await rows.write(connection)

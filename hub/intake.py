@@ -15,6 +15,7 @@ import structlog
 
 from hub import cases, clock
 from hub.audit.entry import Act
+from hub.casework import find_record
 from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
@@ -109,12 +110,13 @@ class Intake:
         await self.keep(accepted)
         return receipt
 
-    async def add(self, subject: Subject, fields: Any) -> UUID:
-        """What the reporter adds later, to the same case."""
-        accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=subject)
-        sql = f"SELECT {cases.TARGET} FROM cases WHERE id = $1"
-        row = await self.services.database.fetchrow(sql, subject.own_case)
-        await self._file(accepted, cases.target_of(self.services.vault, row))
+    async def add(self, gate: Gate, fields: Any) -> UUID:
+        """What the reporter adds later, to the same case. Where she reads her report no more, since the case is sealed,
+        it would reach nobody: she is told so."""
+        assert gate.subject.unit_id is not None
+        item = await find_record(gate, gate.subject.unit_id, act=Act.amend)
+        accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=gate.subject)
+        await self._file(accepted, cases.target_of(self.services.vault, item.row))
         return accepted.record_id
 
     async def keep(self, accepted: Accepted) -> None:

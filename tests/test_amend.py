@@ -224,8 +224,8 @@ async def test_a_version_sets_only_what_it_changed(world: World) -> None:
     """A word corrected in an old record leaves the case as a newer one found it: whoever was taken for the victim, and
     is not any more, does not become her again."""
     police, parties = await world.agency("police"), pair()
-    old = await police.filed("police_dispatch", minimal("police_dispatch", reporter_confirmed=True) | parties)
-    case = old["case_id"]
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    old = await police.filed("police_dispatch", minimal("police_dispatch", reporter_confirmed=True), case=case)
 
     async def confirmed() -> Any:
         sql = "SELECT reporter_confirmed AS c FROM cases WHERE id = $1"

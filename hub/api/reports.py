@@ -54,7 +54,7 @@ async def add_text(
     """补充说明，须有第二口令。Add text later; needs the second secret."""
     gate = await _holder(services, request, code, receipt_secret or "-")
     fields, _ = await parse(request, ADDITION)
-    return json_response(orjson.dumps({"id": str(await intake.add(gate.subject, fields))}), 201)
+    return json_response(orjson.dumps({"id": str(await intake.add(gate, fields))}), 201)
 
 
 @router.post(

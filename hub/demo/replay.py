@@ -117,7 +117,9 @@ class Replay:
         body = {k: _units(v, region) for k, v in step["fields"].items()}
         body |= party_fields(step["kind"], people, case["relation"], children=step.get("children", False))
         headers = await agency.headers() | {"Idempotency-Key": f"demo-{case['id']}-{n}"}
-        if "victim_name" not in body:
+        if body.get("reporter_confirmed") and case["id"] not in self.cases:
+            headers["Case-Number"] = await self._reported(case["id"])
+        elif body.get("reporter_confirmed") or "victim_name" not in body:
             headers["Case-Number"] = self.cases[case["id"]]["id"]
         answer = await self.http.post(f"/v1/records/{step['kind']}", json=body, headers=headers)
         if answer.status_code != 201:
@@ -127,6 +129,13 @@ class Replay:
         if known["id"] != made["case_id"]:
             raise ReplayFailed(f"{case['id']} #{n}: 归入了另一个案 / filed under another case")
         known["records"].append(made["id"])
+
+    async def _reported(self, case_id: str) -> str:
+        """The case that the report opened: the officer has it before him, the replay asks for it by the receipt."""
+        receipt = json.loads((self.folder / "receipts" / f"{case_id}.json").read_text())
+        headers = {"Receipt-Secret": receipt["secret"]}
+        answer = await self.http.get(f"/v1/reports/{receipt['receipt']}", headers=headers)
+        return str(answer.json()["id"])
 
     async def _report(self, case: dict[str, Any], step: dict[str, Any], people: dict[str, Any]) -> None:
         """A one-click report, sent once: the receipt is kept so that a second run does not repeat it."""
