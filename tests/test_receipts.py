@@ -54,7 +54,7 @@ async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, cl
     assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
 
 
-@pytest.mark.parametrize("moved_out", [False])
+@pytest.mark.parametrize("moved_out", [False, True])
 async def test_two_receipts_do_not_tell_it_together(world: World, moved_out: bool) -> None:
     """Who reports twice, once in her name (a case of its own) and once not (it joins the oldest of the pair), is shown
     the same with her case there and without: no id by which the two are one case or two, and all of his own words."""
