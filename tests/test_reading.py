@@ -124,6 +124,20 @@ async def test_masked_routine_names_the_kinds_one_submitted(world: World, unit: 
     assert listed["kinds"] == ["support_service"]
 
 
+async def test_what_is_shared_does_not_tell_who_brought_what(world: World) -> None:
+    """Fields of one record or of two, as far as masked `routine` lets them through, are shown in the same bytes."""
+    hospital, police = await world.agency("hospital"), await world.agency("police")
+    name, phone = {"victim_name": "张虚构"}, {"victim_phone": "19999000001"}
+    shown = []
+    for bodies in ((name | phone, {}), (phone, name), (name, phone)):
+        case = (await hospital.filed("treatment", minimal("treatment") | pair()))["case_id"]
+        for body in bodies:
+            await police.filed("police_call", call({}) | body, case=case)
+        answer = (await hospital.get(f"/v1/cases/{case}")).text
+        shown.append(answer.partition('"shared":')[2].partition("}")[0])
+    assert shown == [shown[0]] * 3 and "19999000001" in shown[0] and "张虚构" in shown[0]
+
+
 async def test_history_keeps_every_version(world: World) -> None:
     police = await world.agency("police")
     made = await police.filed("police_call", call(content="初次"))

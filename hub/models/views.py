@@ -105,8 +105,9 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
 
 
 def merged(parts: Sequence[bytes]) -> bytes:
-    """Fields of records whose existence the caller may not know, newest value last and winning."""
+    """Fields of records whose existence the caller may not know, newest value last and winning. They stand in the order
+    of their names: the order in which records brought them would tell how many there are, and which holds what."""
     values: dict[str, Any] = {}
     for part in parts:
         values |= orjson.loads(b"{%b}" % part)
-    return orjson.dumps(values)
+    return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
