@@ -212,3 +212,16 @@ async def test_no_system_vouches_for_an_auditor(world: World) -> None:
     answer = await system.get("/v1/audit/entries")
     assert answer.status_code == 401 and "items" not in answer.text
     assert (await (await world.person("auditor")).get("/v1/audit/entries")).status_code == 200
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"])
+async def test_a_moment_that_is_none_is_refused(world: World, when: str) -> None:
+    """Hours that UTC has not: the caller's fault, and no sign that the log or the database is away."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    for caller, url, name in (
+        (police, "/v1/cases", "updated_since"),
+        (auditor, "/v1/audit/entries", "since"),
+        (auditor, "/v1/audit/entries", "until"),
+    ):
+        answer = await caller.get(url, params={name: when})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
