@@ -223,6 +223,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         if effects.status is None:  # a correction moves a case only by closing it, or opening it again
             effects.stage = None
         rows, target = Rows(), target_of(services.vault, row)
-        cases.touch_case(rows, target, filing, effects, changed, services.directory)
+        joins = effects.accepted is True  # who filed is involved already; who refused is not, whatever word he corrects
+        cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         await rows.write(connection)

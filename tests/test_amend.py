@@ -208,6 +208,23 @@ async def test_a_corrected_referral_closes_what_it_opened(world: World) -> None:
     assert await open_to() == [200, 404, 404]
 
 
+async def test_a_refusal_corrected_is_a_refusal_still(world: World) -> None:
+    """A word corrected in it does not involve the unit, which saw the case before and sees it no more; that it accepts
+    after all does."""
+    police, unit = await world.agency("police"), f"{AWAY}-civil_affairs"
+    addressed, parties = await world.agency("civil_affairs", region=AWAY), pair()
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    await police.filed("referral_slip", minimal("referral_slip", to_unit=unit) | parties, case=case)
+    assert "content" in (await addressed.get(f"/v1/cases/{case}")).text
+    refusal = minimal("referral_reply", accepted=False, reason="床位已满")
+    reply = (await addressed.filed("referral_reply", refusal, case=case))["id"]
+    for patch, sees in (({}, False), ({"reason": "床位已满，请转他处"}, False), ({"accepted": True}, True)):
+        if patch:
+            await amended(addressed, reply, patch)
+        opened = (await addressed.get(f"/v1/cases/{case}")).json()
+        assert ("victim_name" in str(opened)) is sees, patch
+
+
 async def test_a_unit_named_twice_is_named_until_both_are_corrected(world: World) -> None:
     police, court, parties = await world.agency("police"), await world.agency("court"), pair()
     case = (await police.filed("police_call", call(parties)))["case_id"]
