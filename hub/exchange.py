@@ -13,11 +13,11 @@ from hub.audit.entry import Act
 from hub.cases import target_of
 from hub.casework import find_record, record_etag
 from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, recognise
+from hub.filing import Filing, Rows, Target, filled, finish, recognise, stamps
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
-from hub.models.fields import INDEX
+from hub.models.fields import INDEX, Stamp
 from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
@@ -51,7 +51,7 @@ async def submit(
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
-        adding = partial(_rows, gate, filing)
+        adding = partial(_rows, gate, filing, named=named is not None)
         filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
         if filed.digest != digest:
             raise Invalid(
@@ -86,8 +86,19 @@ async def _named_case(gate: Gate, name: str, record_id: UUID) -> Target | None:
     return target_of(gate.services.vault, row)
 
 
-def _rows(gate: Gate, filing: Filing, rows: Rows, target: Target) -> None:
+def _rows(gate: Gate, filing: Filing, rows: Rows, target: Target, *, named: bool = False) -> None:
     """Everything a submission writes."""
+    if not (named or target.new) and stamps(filing.kind, filing.values).get(Stamp.reporter_confirmed):
+        # The case of the pair that was found may be another's, who said before her that he was she.
+        raise Invalid(
+            errors=[
+                {
+                    "pointer": "/reporter_confirmed",
+                    "zh": "须以 Case-Number 指明其报案所立个案",
+                    "en": "name the case of her report in Case-Number",
+                }
+            ]
+        )
     _case_rows(gate, rows, filing, target)
     finish(rows, gate.services.vault, gate.draft(Act.create), filing, target)
 

@@ -92,3 +92,19 @@ async def test_a_claim_opens_nothing_until_it_is_confirmed(world: World) -> None
         await police.filed("police_dispatch", sheet, case=case)
         assert ("given_at" in (await held(world, made, made["secret"])).text) is visible
     assert "given_at" not in (await held(world, made)).text
+
+
+async def test_who_was_met_is_said_of_a_case_by_its_number(world: World) -> None:
+    """He says first that he is she; then she reports, and an officer meets her. A sheet that only names the pair would
+    come to the older case, his, and open it to him: it is refused. Under the number of hers it opens hers to her."""
+    police, parties = await world.agency("police"), pair()
+    his, hers = [await report(world, region=HOME, reporter_is_victim=True, **parties) for _ in range(2)]
+    case = str((await case_of(world.services, hers))["id"])
+    sheet = {"handling": "到场见到受害人", "reporter_confirmed": True} | parties
+    answer = await police.submit("police_dispatch", sheet)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "/reporter_confirmed"
+    plain = await police.filed("police_dispatch", sheet | {"reporter_confirmed": False})
+    assert plain["case_id"] == str((await case_of(world.services, his))["id"]), "control: it came to his"
+    await police.filed("police_dispatch", sheet, case=case)
+    shown = [(await held(world, made, made["secret"])).json() for made in (his, hers)]
+    assert ["number" in s for s in shown] == [False, True]
