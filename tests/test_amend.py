@@ -208,22 +208,6 @@ async def test_a_corrected_referral_closes_what_it_opened(world: World) -> None:
     assert await open_to() == [200, 404, 404]
 
 
-@pytest.mark.xfail(strict=True, reason="`cases.referred` does not say whose entry a reply took back")
-async def test_a_corrected_slip_that_was_answered_takes_nothing_from_another(world: World) -> None:
-    """A unit that refused is addressed anew; that the first slip should have gone elsewhere leaves the second open."""
-    police, unit = await world.agency("police"), f"{AWAY}-civil_affairs"
-    addressed, parties = await world.agency("civil_affairs", region=AWAY), pair()
-    case = (await police.filed("police_call", call(parties)))["case_id"]
-    slip, refusal = minimal("referral_slip", to_unit=unit) | parties, {"accepted": False, "reason": "床位已满"}
-    first = (await police.filed("referral_slip", slip, case=case))["id"]
-    await addressed.filed("referral_reply", minimal("referral_reply") | refusal, case=case)
-    second = (await police.filed("referral_slip", slip, case=case))["id"]
-    for record, sees in ((first, True), (second, False)):
-        await amended(police, record, {"to_unit": f"{AWAY}-justice"})
-        opened = await addressed.get(f"/v1/cases/{case}", purpose="case_handling")
-        assert ("narrative" in opened.text or "content" in opened.text) is sees, record
-
-
 async def test_a_refusal_corrected_is_a_refusal_still(world: World) -> None:
     """A word corrected in it does not involve the unit, which saw the case before and sees it no more; that it accepts
     after all does."""
