@@ -6,6 +6,7 @@ from uuid import UUID
 import orjson
 
 from hub.audit.entry import Act
+from hub.db import Row
 from hub.errors import NotFound
 from hub.models import views
 from hub.models.catalogue import ANONYMOUS, KINDS
@@ -73,7 +74,8 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     if decision.authored:
         decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
-    out += views.case_head(row, decision.routine, decision.moments, gate.services.directory, own), b',"records":['
+    head = views.case_head(row, _called(gate, row), decision.routine, decision.moments, gate.services.directory, own)
+    out += head, b',"records":['
     between = b""
     for item in seen:
         if _listable(item):
@@ -87,6 +89,13 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     out += b",", decision.tail, b"}"
 
 
+def _called(gate: Gate, row: Row) -> bytes:
+    """What this caller is told that the case is called. One id on two receipts would tell that both reports came to one
+    case, and another that somebody had reported before: so each receipt calls its case by a name of its own."""
+    subject = gate.subject
+    return (subject.key if subject.own_case is not None else str(row["case_id"])).encode()
+
+
 def _listable(item: Seen) -> bool:
     """That a record exists is `routine`; who sees that masked may know only what it submitted itself."""
     return item.decision.routine == CLEAR or item.decision.authored
@@ -94,7 +103,8 @@ def _listable(item: Seen) -> bool:
 
 def _write_record(gate: Gate, item: Seen, out: list[bytes], tail: bytes = b"") -> None:
     row, decision = item.row, item.decision
-    out.append(views.record_head(row, gate.services.directory, authored=decision.authored, kind=_shown_kind(item)))
+    case_id, directory = _called(gate, row), gate.services.directory
+    out.append(views.record_head(row, case_id, directory, authored=decision.authored, kind=_shown_kind(item)))
     if decision.authored:
         out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail

@@ -142,17 +142,22 @@ class Intake:
         return future
 
     async def _spool(self) -> None:
-        """Whatever is left by now, in one file: the disk needs as long for many as for one."""
+        """Whatever is left by now, in one file: the disk needs as long for many as for one. Where there is no room for
+        all there may be for each but the longest."""
         while self._left:
             batch, self._left = self._left[:BATCH], self._left[BATCH:]
-            kept = True
-            try:
-                await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted, _ in batch])
-            except Exception:
-                kept = False
-            for _, future in batch:
+            kept = await self._appended([accepted for accepted, _ in batch])
+            for accepted, future in batch:
+                took = kept or (len(batch) > 1 and await self._appended([accepted]))
                 if not future.done():
-                    future.set_result(kept)
+                    future.set_result(took)
+
+    async def _appended(self, batch: list[Accepted]) -> bool:
+        try:
+            await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted in batch])
+        except Exception:
+            return False
+        return True
 
     def _file(self, accepted: Accepted, target: Target | None = None) -> "asyncio.Future[Filed]":
         """Give a report to the writer."""

@@ -40,14 +40,15 @@ async def receipt_subject(services: Services, code: str, secret: str) -> Subject
     )
     if row is None or len(code) != 16:
         raise NotFound
+    name = str(services.vault.pseudonym("receipt", row["record_id"].bytes))
     if not secret:
-        return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+        return Subject(REPORTER, "reporter_receipt", own_case=row["case_id"], key=name)
     given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
     if not secrets.compare_digest(given, bytes(row["secret_hash"])):
-        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"])
+        guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"], key=name)
         await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
     role = "reporter_victim" if row["reporter_is_victim"] and row["reporter_confirmed"] else "reporter_other"
-    return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"])
+    return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"], key=name)
 
 
 def reporter_gate(services: Services, subject: Subject) -> Gate:

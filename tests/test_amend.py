@@ -208,6 +208,26 @@ async def test_a_corrected_referral_closes_what_it_opened(world: World) -> None:
     assert await open_to() == [200, 404, 404]
 
 
+async def test_a_refusal_corrected_is_a_refusal_still(world: World) -> None:
+    """A word corrected in it does not involve the unit, which saw the case before and sees it no more; nor does it
+    accept after all what it has refused: it must be asked again."""
+    police, unit = await world.agency("police"), f"{AWAY}-civil_affairs"
+    addressed, parties = await world.agency("civil_affairs", region=AWAY), pair()
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    await police.filed("referral_slip", minimal("referral_slip", to_unit=unit) | parties, case=case)
+    assert "content" in (await addressed.get(f"/v1/cases/{case}")).text
+    refusal = minimal("referral_reply", accepted=False, reason="床位已满")
+    reply = (await addressed.filed("referral_reply", refusal, case=case))["id"]
+    assert "victim_name" not in (await addressed.get(f"/v1/cases/{case}")).text
+    await amended(addressed, reply, {"reason": "床位已满，请转他处"})
+    assert "victim_name" not in (await addressed.get(f"/v1/cases/{case}")).text
+    tag = (await addressed.get(f"/v1/records/{reply}")).headers["ETag"]
+    changed = await addressed.send(
+        "PATCH", f"/v1/records/{reply}", content=b'{"accepted": true}', headers={"If-Match": tag}
+    )
+    assert changed.status_code == 403 and "victim_name" not in (await addressed.get(f"/v1/cases/{case}")).text
+
+
 async def test_a_unit_named_twice_is_named_until_both_are_corrected(world: World) -> None:
     police, court, parties = await world.agency("police"), await world.agency("court"), pair()
     case = (await police.filed("police_call", call(parties)))["case_id"]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.attachments import CHUNK
+from hub.attachments import CHUNK, NAMED_AT_ONCE
 from hub.models.fields import Category
 from tests import logbook
 from tests.world import AWAY, Caller, World, call, pair
@@ -190,6 +190,17 @@ async def test_only_authors_attach(world: World) -> None:
     refused = [await away.get(url), await away.get(absent), await federation.get(absent)]
     assert {(a.status_code, a.text) for a in refused} == {(404, refused[0].text)}
     assert len(await stored(world, record)) == 1
+
+
+async def test_however_many_are_listed(world: World) -> None:
+    """More files than one entry can name: all are listed, and some entry names each."""
+    police, record, case = await filed(world)
+    made = [(await attach(police, record, PNG + bytes([n]))).json()["id"] for n in range(NAMED_AT_ONCE + 50)]
+    answer = await police.get(f"/v1/records/{record}/attachments")
+    assert answer.status_code == 200 and [file["id"] for file in answer.json()["items"]] == made
+    entries = await logbook.about(world.services, case, "read")
+    named = [row for e in entries for group in await logbook.groups(world.services, e) for row in group["rows"]]
+    assert set(made) <= {str(file) for _, file, _ in named}
 
 
 async def test_names_are_cleaned(world: World) -> None:

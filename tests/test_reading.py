@@ -124,6 +124,20 @@ async def test_masked_routine_names_the_kinds_one_submitted(world: World, unit: 
     assert listed["kinds"] == ["support_service"]
 
 
+async def test_what_is_shared_does_not_tell_who_brought_what(world: World) -> None:
+    """Fields of one record or of two, as far as masked `routine` lets them through, are shown in the same bytes."""
+    hospital, police = await world.agency("hospital"), await world.agency("police")
+    name, phone = {"victim_name": "张虚构"}, {"victim_phone": "19999000001"}
+    shown = []
+    for bodies in ((name | phone, {}), (phone, name), (name, phone)):
+        case = (await hospital.filed("treatment", minimal("treatment") | pair()))["case_id"]
+        for body in bodies:
+            await police.filed("police_call", call({}) | body, case=case)
+        answer = (await hospital.get(f"/v1/cases/{case}")).text
+        shown.append(answer.partition('"shared":')[2].partition("}")[0])
+    assert shown == [shown[0]] * 3 and "19999000001" in shown[0] and "张虚构" in shown[0]
+
+
 async def test_history_keeps_every_version(world: World) -> None:
     police = await world.agency("police")
     made = await police.filed("police_call", call(content="初次"))
@@ -198,3 +212,16 @@ async def test_no_system_vouches_for_an_auditor(world: World) -> None:
     answer = await system.get("/v1/audit/entries")
     assert answer.status_code == 401 and "items" not in answer.text
     assert (await (await world.person("auditor")).get("/v1/audit/entries")).status_code == 200
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"])
+async def test_a_moment_that_is_none_is_refused(world: World, when: str) -> None:
+    """Hours that UTC has not: the caller's fault, and no sign that the log or the database is away."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    for caller, url, name in (
+        (police, "/v1/cases", "updated_since"),
+        (auditor, "/v1/audit/entries", "since"),
+        (auditor, "/v1/audit/entries", "until"),
+    ):
+        answer = await caller.get(url, params={name: when})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")

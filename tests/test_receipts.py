@@ -54,6 +54,27 @@ async def test_a_receipt_does_not_tell_whether_a_case_was_there(world: World, cl
     assert len((await police.get(f"/v1/cases/{case}/records")).json()["items"]) == (2 if claim else 3)
 
 
+@pytest.mark.parametrize("moved_out", [False, True])
+async def test_two_receipts_do_not_tell_it_together(world: World, moved_out: bool) -> None:
+    """Who reports twice, once in her name (a case of its own) and once not (it joins the oldest of the pair), is shown
+    the same with her case there and without: no id by which the two are one case or two, and all of his own words."""
+    police, known = await world.agency("police"), pair()
+    case = (await police.filed("police_call", call(known, region=HOME)))["case_id"]
+    if moved_out:
+        await police.filed("police_dispatch", {"handling": "x", "victim_moved_out": True}, case=case)
+    seen = []
+    for parties in (known, pair()):
+        both = [await report(world, region=HOME, reporter_is_victim=claim, **parties) for claim in (True, False)]
+        joined = [str((await case_of(world.services, made))["id"]) for made in both]
+        assert (joined[0] == joined[1]) is (parties is not known), "control: the second report joined"
+        for secrets in (False, True):
+            shown = [(await held(world, made, made["secret"] if secrets else None)).json() for made in both]
+            ids = [(s["id"], *(r["case_id"] for r in s["records"])) for s in shown]
+            assert {i for one in ids for i in one}.isdisjoint((case, *joined)) and set(ids[0]).isdisjoint(ids[1])
+            seen.append([(shape(s), s["status"], s["withheld"], [r["withheld"] for r in s["records"]]) for s in shown])
+    assert seen[:2] == seen[2:]
+
+
 async def test_a_claim_opens_nothing_until_it_is_confirmed(world: World) -> None:
     """An abuser may report in her name before she does. The police's records join his case; his receipt, claim and
     second secret show him what any reporter sees, until an officer has met the person and says who it was."""
@@ -71,3 +92,19 @@ async def test_a_claim_opens_nothing_until_it_is_confirmed(world: World) -> None
         await police.filed("police_dispatch", sheet, case=case)
         assert ("given_at" in (await held(world, made, made["secret"])).text) is visible
     assert "given_at" not in (await held(world, made)).text
+
+
+async def test_who_was_met_is_said_of_a_case_by_its_number(world: World) -> None:
+    """He says first that he is she; then she reports, and an officer meets her. A sheet that only names the pair would
+    come to the older case, his, and open it to him: it is refused. Under the number of hers it opens hers to her."""
+    police, parties = await world.agency("police"), pair()
+    his, hers = [await report(world, region=HOME, reporter_is_victim=True, **parties) for _ in range(2)]
+    case = str((await case_of(world.services, hers))["id"])
+    sheet = {"handling": "到场见到受害人", "reporter_confirmed": True} | parties
+    answer = await police.submit("police_dispatch", sheet)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "/reporter_confirmed"
+    plain = await police.filed("police_dispatch", sheet | {"reporter_confirmed": False})
+    assert plain["case_id"] == str((await case_of(world.services, his))["id"]), "control: it came to his"
+    await police.filed("police_dispatch", sheet, case=case)
+    shown = [(await held(world, made, made["secret"])).json() for made in (his, hers)]
+    assert ["number" in s for s in shown] == [False, True]

@@ -117,10 +117,8 @@ class Replay:
         body = {k: _units(v, region) for k, v in step["fields"].items()}
         body |= party_fields(step["kind"], people, case["relation"], children=step.get("children", False))
         headers = await agency.headers() | {"Idempotency-Key": f"demo-{case['id']}-{n}"}
-        if body.get("reporter_confirmed") and case["id"] not in self.cases:
-            headers["Case-Number"] = await self._reported(case["id"])
-        elif body.get("reporter_confirmed") or "victim_name" not in body:
-            headers["Case-Number"] = self.cases[case["id"]]["id"]
+        if "victim_name" not in body or body.get("reporter_confirmed"):
+            headers["Case-Number"] = await self._named(case["id"], body, headers)
         answer = await self.http.post(f"/v1/records/{step['kind']}", json=body, headers=headers)
         if answer.status_code != 201:
             raise ReplayFailed(f"{case['id']} #{n} {step['unit']} {step['kind']}: {answer.status_code} {answer.text}")
@@ -130,12 +128,13 @@ class Replay:
             raise ReplayFailed(f"{case['id']} #{n}: 归入了另一个案 / filed under another case")
         known["records"].append(made["id"])
 
-    async def _reported(self, case_id: str) -> str:
-        """The case that the report opened: the officer has it before him, the replay asks for it by the receipt."""
-        receipt = json.loads((self.folder / "receipts" / f"{case_id}.json").read_text())
-        headers = {"Receipt-Secret": receipt["secret"]}
-        answer = await self.http.get(f"/v1/reports/{receipt['receipt']}", headers=headers)
-        return str(answer.json()["id"])
+    async def _named(self, case_id: str, body: dict[str, Any], headers: dict[str, str]) -> str:
+        """The case to file under; one that nobody has filed on yet is found by the victim's id number."""
+        if case_id not in self.cases:
+            wanted = {"id_number": body["victim_id_number"]}
+            answer = await self.http.post("/v1/cases/search", json=wanted, headers=headers)
+            return str(answer.json()["items"][0]["id"])
+        return str(self.cases[case_id]["id"])
 
     async def _report(self, case: dict[str, Any], step: dict[str, Any], people: dict[str, Any]) -> None:
         """A one-click report, sent once: the receipt is kept so that a second run does not repeat it."""

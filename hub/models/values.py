@@ -4,7 +4,7 @@ Each raises `ValueError` with a bilingual reason that never repeats the value.
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from operator import mul
 from typing import Annotated, Any
 
@@ -68,6 +68,15 @@ def _written(value: Any) -> Any:
     raise ValueError("时间须按 RFC 3339 书写 / a time is written as in RFC 3339, a day as YYYY-MM-DD")
 
 
+def _anywhere(value: datetime) -> datetime:
+    """In UTC it is a moment too: the first and the last day of all calendars have hours that are none."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("时间超出范围 / the time is out of range") from None
+    return value
+
+
 def _past(value: datetime) -> datetime:
     if not datetime(1900, 1, 1, tzinfo=value.tzinfo) <= value <= clock.now() + timedelta(minutes=5):
         raise ValueError("时间不能在将来或早于1900年 / a time lies in the future or before 1900")
@@ -110,7 +119,7 @@ IdNumber = Annotated[str, AfterValidator(id_number_of)]
 """Citizen id number, GB 11643-1999. Area 990000 (unassigned) only and always in a demo deployment."""
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(phone_of)]
 """Mainland mobile, landline with area code, or short service number; +86 and separators removed."""
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_anywhere)]
 """Any moment: RFC 3339 with offset."""
 Instant = Annotated[Moment, AfterValidator(_past)]
 """A moment that has happened: RFC 3339 with offset, at most 5 minutes ahead of the hub's clock."""

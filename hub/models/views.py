@@ -39,10 +39,11 @@ def _status(status: str) -> bytes:
     return orjson.dumps({"status": status, "status_text": STATUSES[status]})[1:-1]
 
 
-def case_head(row: Row, routine: int, moments: Moments, directory: Directory, own_kinds: Sequence[str]) -> bytes:
+def case_head(
+    row: Row, case_id: bytes, routine: int, moments: Moments, directory: Directory, own_kinds: Sequence[str]
+) -> bytes:
     """The `routine` part of a case, in the form its outcome allows, without the closing brace. `moments` unpacks when
     what the caller may see was touched."""
-    case_id = str(row["case_id"]).encode()
     if routine == CLEAR:
         rest = {"number": row["number"], "opened_at": row["opened_at"], "updated_at": touched_at(row, moments)}
         return b'{"id":"%b",%b,%b,%b,"kinds":[%b],"units":[%b]' % (
@@ -58,14 +59,14 @@ def case_head(row: Row, routine: int, moments: Moments, directory: Directory, ow
     return b'{"id":"%b"' % case_id
 
 
-def record_head(row: Row, directory: Directory, *, authored: bool, kind: str) -> bytes:
+def record_head(row: Row, case_id: bytes, directory: Directory, *, authored: bool, kind: str) -> bytes:
     """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit.
 
     Where each case comes with its first record alone, that record's moment is the case's."""
     unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
     return b'{"id":"%b","case_id":"%b",%b,"unit":%b,"at":%b,"authored":%b' % (
         str(row["id"]).encode(),
-        str(row["case_id"]).encode(),
+        case_id,
         NAMED[kind],
         unit or b"null",
         orjson.dumps(row.get("at") or row["opened_at"], option=orjson.OPT_UTC_Z),
@@ -104,8 +105,9 @@ def anonymised(row: Row, members: bytes, outcomes: Sequence[int], directory: Dir
 
 
 def merged(parts: Sequence[bytes]) -> bytes:
-    """Fields of records whose existence the caller may not know, newest value last and winning."""
+    """Fields of records whose existence the caller may not know, newest value last and winning. They stand in the order
+    of their names: the order in which records brought them would tell how many there are, and which holds what."""
     values: dict[str, Any] = {}
     for part in parts:
         values |= orjson.loads(b"{%b}" % part)
-    return orjson.dumps(values)
+    return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)

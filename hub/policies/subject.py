@@ -46,7 +46,8 @@ PURPOSES = frozenset(purpose.value for purpose in Purpose)
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """The authenticated caller: a person's session, an agency system (for a person or for itself), or the
-    holder of a receipt (then `unit_id` is the report's id once the second secret was shown)."""
+    holder of a receipt (then `unit_id` is the report's id once the second secret was shown, and `key` a pseudonym of
+    the receipt)."""
 
     unit_type: str
     role: str

@@ -159,6 +159,6 @@ def outcomes(unit_type: str, role: str, purpose: str, facts: Collection[str]) ->
         return NOTHING
     best = map(max, zip(*(opened(unit_type, role, purpose, fact) for fact in facts), strict=True))
     least = [min(pair) for pair in zip(best, ceiling(purpose), strict=True)]
-    if "relocated" in facts and unit_type not in ("police", "womens_federation"):
+    if "relocated" in facts and unit_type not in ("police", "womens_federation", "reporter"):
         least[CATEGORIES.index("whereabouts")] = 0
     return "".join(LETTERS[outcome] for outcome in least)
