@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from hub import clock, keys
+from hub import clock, keys, marks
 from hub.errors import Invalid
-from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, setting, stamps
+from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, party_rows, setting, stamps
+from hub.marks import Said
 from hub.models.case import packed, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
-from hub.models.codes import Stage, Status
+from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory, UnitInfo
 from hub.models.fields import CATEGORIES, Stamp
 
@@ -33,7 +34,7 @@ def number(region_code: str, at: datetime) -> str:
     return f"{region_code[:6]}-{at.year}-{letters(8)}"
 
 
-TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code"
+TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code, alert_open"
 """What `target_of` needs of a case."""
 
 
@@ -41,7 +42,7 @@ def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = N
     """An existing case as a target, from a row that holds what `TARGET` names."""
     key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
     known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"], row["region_code"])
-    return Target(*known, new=False, persons=persons or {})
+    return Target(*known, new=False, persons=persons or {}, alert=bool(row.get("alert_open")))
 
 
 def new_target(vault: keys.Vault, at: datetime, household: UUID | None, persons: dict[bytes, UUID]) -> Target:
@@ -57,20 +58,12 @@ class Effects:
     """What a record does to its case."""
 
     stage: str | None = None
-    risk_level: str | None = None
     region_code: str | None = None
-    status: str | None = None
     relocated: bool | None = None
-    sealed: bool | None = None
     accepted: bool | None = None
-    reporter_confirmed: bool | None = None
+    marks: Said = field(default_factory=lambda: Said(set(), set()))
     called: UUID | None = None
-    """The unit on duty, for a report that came to a case on which it does not work yet."""
-    named: list[UUID] = field(default_factory=list)
-    referred: list[UUID] = field(default_factory=list)
-    unnamed: list[UUID] = field(default_factory=list)
-    unreferred: list[UUID] = field(default_factory=list)
-    """Units that the version before named or referred to, and this one does not."""
+    """The unit on duty, for a report that came to a case that was there: its intake reads who reported."""
     kind: str = ""
     acting: list[UUID] = field(default_factory=list)
 
@@ -87,34 +80,15 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     open_origin = kind.origin == "routine" and kind.public
     effects = Effects(
         stage=kind.stage.value if kind.stage else None,
-        risk_level=set_.get(Stamp.risk_level),
         relocated=set_.get(Stamp.relocated),
-        sealed=set_.get(Stamp.sealed),
         accepted=set_.get(Stamp.accepted),
-        reporter_confirmed=set_.get(Stamp.reporter_confirmed),
+        marks=marks.said(filing, directory),
         kind=filing.kind if open_origin else ANONYMOUS,
         acting=[filing.unit_id] if open_origin else [],
     )
-    if before.get(Stamp.reporter_confirmed) and Stamp.reporter_confirmed not in said:
-        effects.reporter_confirmed = False  # what is no longer said is taken back
-    if set_.get(Stamp.closed):
-        effects.status, effects.stage = Status.closed.value, Stage.closed.value
-    elif before.get(Stamp.closed) and not said.get(Stamp.closed):  # closed by mistake
-        effects.status, effects.stage = Status.open.value, Stage.handling.value
     if code := set_.get(Stamp.region):
         effects.region_code = known_region(code, directory)
-    effects.named, effects.unnamed = _moved(before.get(Stamp.named, []), said.get(Stamp.named, []), directory)
-    once, now = ([s[Stamp.referred]] if Stamp.referred in s else [] for s in (before, said))
-    effects.referred, effects.unreferred = _moved(once, now, directory)
     return effects
-
-
-def _moved(before: list[str], now: list[str], directory: Directory) -> tuple[list[UUID], list[UUID]]:
-    """The units that came, and those that went, as far as they are still known."""
-    old, new = (
-        [directory.codes[code].id for code in dict.fromkeys(s) if code in directory.codes] for s in (before, now)
-    )
-    return [unit for unit in new if unit not in old], [unit for unit in old if unit not in new]
 
 
 def known_region(code: str, directory: Directory) -> str:
@@ -153,21 +127,20 @@ def add_case(
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
     row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
     row["region_code"] = target.region = region_code
-    row |= {"status": effects.status or Status.open.value, "stage": effects.stage or Stage.handling.value}
-    row |= {"risk_level": effects.risk_level or "unknown", "relocated": bool(effects.relocated)}
-    row |= {"reporter_confirmed": bool(effects.reporter_confirmed)}
+    row |= {"status": Status.open.value, "stage": effects.stage or Stage.handling.value}
+    row |= {"risk_level": RiskLevel.unknown.value, "relocated": bool(effects.relocated)}
     row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
-    row |= {"duty_unit_id": handler.id if intake else None, "intake_open": intake, "alert_open": alert}
-    row |= {"sealed_by": filing.unit_id if effects.sealed else None}
+    row |= {"intake": [handler.id] if intake else [], "alert_open": alert}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
-    row |= {"referred": effects.referred, "named": effects.named, "kinds": f'"{effects.kind}"'}
+    row["kinds"] = f'"{effects.kind}"'
     row |= {"acting": ",".join(map(str, effects.acting or [handler.id]))}
     row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
     row |= _keys_of(filing)
     rows.insert("cases", row)
+    marks.settle(rows, filing, target, effects.marks)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
-    _link(rows, target, [*involved, *effects.referred, *effects.named, *above], directory)
+    _link(rows, target, [*involved, *effects.marks.units, *above], directory)
 
 
 def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
@@ -177,47 +150,30 @@ def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
 
 
 _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}
-_PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "risk": "text", "status": "text", "relocated": "bool"}
-_PLACES |= {"confirmed": "bool", "sealed": "bool", "named": "uuid[]", "accepted": "bool", "referred": "uuid[]"}
+_PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "relocated": "bool"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
-_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool", "unnamed": "uuid[]", "unreferred": "uuid[]"}
+_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool"}
 _SQL = {name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
 _SQL["called_in"] = "({called} IS NOT NULL AND NOT {called} = ANY(involved))".format(**_SQL)
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
-_SQL["on_duty"] = "COALESCE(duty_unit_id = {unit}, FALSE)".format(**_SQL)
-_SQL["waiting"] = "CASE WHEN {accepted} IS NULL THEN referred ELSE array_remove(referred, {unit}) END".format(**_SQL)
+_SQL["left_to"] = "CASE WHEN {handed_over} THEN array_remove(intake, {unit}) ELSE intake END".format(**_SQL)
 
-
-def _without(units: str, went: str) -> str:
-    """Units less those that went: `named` and `referred` hold a unit once for each record that says so."""
-    counted = f"SELECT u, row_number() OVER (PARTITION BY u) AS n FROM unnest({units}) u"
-    return f"ARRAY(SELECT u FROM ({counted}) h WHERE n > 1 OR NOT u = ANY({went}))"
-
-
-_SQL["still_named"] = _without("named", _SQL["unnamed"])
-_SQL["still_referred"] = _without(_SQL["waiting"], _SQL["unreferred"])
 UPDATE = """
 UPDATE cases SET
  touched = (SELECT string_agg(CASE WHEN i = ANY({changed}) THEN GREATEST(part, {at}) ELSE part END, '' ORDER BY i)
             FROM generate_series(0, octet_length(touched) / 8 - 1) i, substr(touched, 8 * i + 1, 8) part),
  involved = CASE WHEN {unit} = ANY(involved) OR NOT {joins} THEN involved ELSE involved || {unit} END
    || CASE WHEN {called_in} THEN ARRAY[{called}] END,
- duty_unit_id = CASE WHEN {called_in} THEN {called} ELSE duty_unit_id END,
  acting = CASE WHEN {acts} AND strpos(acting, {unit}::text) = 0 THEN concat_ws(',', NULLIF(acting, ''), {unit})
    ELSE acting END,
  kinds = CASE WHEN strpos(kinds, {kind}) > 0 THEN kinds ELSE concat_ws(',', NULLIF(kinds, ''), {kind}) END,
- stage = CASE WHEN status = 'closed' AND {status} IS NULL THEN stage ELSE COALESCE({stage}, stage) END,
- risk_level = COALESCE({risk}, risk_level),
- status = COALESCE({status}, status), relocated = relocated OR COALESCE({relocated}, FALSE),
- reporter_confirmed = COALESCE({confirmed}, reporter_confirmed),
- sealed_by = CASE WHEN {sealed} THEN {unit} WHEN NOT {sealed} THEN NULL ELSE sealed_by END,
- named = {still_named} || {named},
- referred = {still_referred} || {referred},
+ stage = CASE status WHEN 'open' THEN COALESCE({stage}, stage) ELSE stage END,
+ relocated = relocated OR COALESCE({relocated}, FALSE),
  party_keys = ARRAY(SELECT DISTINCT unnest(party_keys || {party_keys})),
  victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
  respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
- intake_open = {called_in} OR intake_open AND NOT ({handed_over} AND {on_duty}),
- alert_open = {called_in} OR alert_open AND NOT ({answered} AND ({near} OR {on_duty}))
+ intake = {left_to} || CASE WHEN {called} IS NOT NULL AND NOT {called} = ANY({left_to}) THEN ARRAY[{called}] END,
+ alert_open = {called_in} OR alert_open AND NOT ({answered} AND ({near} OR {unit} = ANY(intake)))
 WHERE id = {id}
 """.format(**_SQL)
 
@@ -239,20 +195,38 @@ def touch_case(
 
     Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do.
     """
-    stamped = set(changed) | ({ROUTINE} if new_record or _routine(effects) else set())
+    stamped = set(changed) | ({ROUTINE} if new_record or effects.marks.shows else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
     values |= {"called": effects.called, "joins": joins and effects.accepted is not False}
     values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"', "stage": effects.stage}
-    values |= {"risk": effects.risk_level, "status": effects.status, "relocated": effects.relocated}
-    values |= {"confirmed": effects.reporter_confirmed, "sealed": effects.sealed, "named": effects.named}
-    values |= {"accepted": effects.accepted, "referred": effects.referred}
-    values |= {"unnamed": effects.unnamed, "unreferred": effects.unreferred}
+    values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
     values["near"] = directory.covers(filing.unit_id, target.region)
     rows.change(UPDATE, *(values[name] for name in _PLACES))
+    marks.settle(rows, filing, target, effects.marks)
     called = [effects.called] if effects.called else []
-    _link(rows, target, [*([filing.unit_id] if joins else []), *effects.named, *effects.referred, *called], directory)
+    _link(rows, target, [*([filing.unit_id] if joins else []), *effects.marks.units, *called], directory)
+
+
+UNNAME = """
+DELETE FROM party_key WHERE case_id = $1::uuid AND record_id = $2::uuid
+ AND (key, role, named) IN (SELECT * FROM unnest($3::bytea[], $4::text[], $5::bytea[]))
+"""
+_STILL = "ARRAY(SELECT k FROM unnest({0}) k WHERE NOT k = ANY($2::bytea[]) OR EXISTS"
+_STILL += " (SELECT FROM party_key p WHERE p.key = k AND p.case_id = cases.id AND p.role {1}))"
+_PARTS = {"party_keys": "<> 'reporter'", "victim_ids": "= 'victim'", "respondent_ids": "= 'respondent'"}
+_LEFT = ", ".join(f"{column} = {_STILL.format(column, roles)}" for column, roles in _PARTS.items())
+FORGET = f"UPDATE cases SET {_LEFT} WHERE id = $1::uuid"
+
+
+def drop_parties(rows: Rows, filing: Filing, target: Target) -> None:
+    """Whom this version names no more is a party only if another record says so: else a woman named by mistake would
+    find her own records in the case of the other, and who was taken for a party would never read it."""
+    if gone := party_rows(filing.before).keys() - party_rows(filing.parties).keys():
+        keys_, roles, named = map(list, zip(*sorted(gone), strict=True))
+        rows.change(UNNAME, target.id, filing.record_id, keys_, roles, named)
+        rows.change(FORGET, target.id, keys_)
 
 
 def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -> None:
@@ -261,7 +235,3 @@ def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -
         row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
         row["outside"] = not directory.covers(unit, target.region)
         rows.insert("case_unit", row, known=not target.new)
-
-
-def _routine(effects: Effects) -> bool:
-    return any((effects.risk_level, effects.status))

@@ -70,8 +70,12 @@ async def submit(
 def _may_find(filing: Filing, case_number: str) -> None:
     """Who was met made one report of several, perhaps, on the same people: his in her name, and hers. Their names find
     the oldest; his receipt would show him what is done for her."""
-    if stamps(filing.kind, filing.values).get(Stamp.reporter_confirmed) and not case_number:
-        zh, en = "核实报案人须以 Case-Number 指明个案", "to confirm a reporter, name the case in Case-Number"
+    now, was = (stamps(filing.kind, values).get(Stamp.reporter_confirmed) for values in (filing.values, filing.was))
+    if now and not was and not case_number:
+        zh, en = (
+            "核实报案人须另行提交，以 Case-Number 指明个案",
+            "to confirm a reporter, file a record that names the case",
+        )
         raise Invalid(errors=[{"pointer": "/reporter_confirmed", "zh": zh, "en": en}])
 
 
@@ -113,6 +117,8 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     attended = subject.account_id is not None and not secret_origin  # behind a system's own sync stands nobody
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
+        police = attended and subject.unit_type == "police"
+        _may_close(effects, target, answers=police and directory.covers(subject.unit_id, target.region))
         cases.touch_case(
             rows,
             target,
@@ -121,7 +127,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
             filled(filing),
             directory,
             handed_over=attended and subject.role != "intake",
-            answered=attended and subject.unit_type == "police",
+            answered=police,
             new_record=True,
         )
         return
@@ -139,6 +145,16 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
         intake=secret_origin,
         reporting=subject.unit_id if secret_origin else None,
     )
+
+
+def _may_close(effects: cases.Effects, target: Target, *, answers: bool = False) -> None:
+    """Nobody could answer the alert of a closed case: whoever closes one answers it, or waits for who does."""
+    if effects.marks.closes and target.alert and not answers:
+        zh, en = (
+            "个案有未应答的警情，须先由警方处置。",
+            "An alert on this case waits for the police: it cannot be closed yet.",
+        )
+        raise Forbidden(zh, en, reason="alert")
 
 
 async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: str) -> None:
@@ -166,6 +182,7 @@ def _may_amend(gate: Gate, item: Seen, filing: Filing) -> None:
     """As a new record could be submitted: the kind is one of the unit's, and who accepts has something to accept."""
     if not gate.services.policy.may_write(gate.subject.unit_type, filing.kind):
         raise Forbidden("本类单位不更正此类记录。", "Not a kind that your unit amends.", kind=filing.kind)
+    _may_find(filing, "")  # to what case it came is not known any more
     accepted = (stamps(filing.kind, values).get(Stamp.accepted) for values in (filing.values, filing.was))
     if tuple(accepted) == (True, False) and not item.row["facts"] & STANDING:
         raise Forbidden("转介已不在本单位，须重新转介。", "No referral to you is open any more; ask for a new one.")
@@ -208,6 +225,7 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
         last_changed=advanced(row["last_changed"], changed, version),
         made_at=clock.now(),
         was=was,
+        before=recognise(gate.services.vault, old, row["kind"]),
     )
     return filing, changed
 
@@ -240,13 +258,17 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         if not any(INDEX[category] in changed for category in COMMON):
             filing.carried[COMMON_COLUMN] = current[COMMON_COLUMN]
         effects = cases.effects_of(filing, services.directory)
-        if effects.status is None:  # a correction moves a case only by closing it, or opening it again
-            effects.stage = None
+        effects.stage = None  # a correction moves a case only by closing it, or opening it again: a mark does that
         if effects.region_code and not effects.acting:  # a report that named the wrong place
             duty = services.directory.duty_unit(effects.region_code)
             effects.called = duty.id if duty else None
         rows, target = Rows(), target_of(services.vault, row)
+        if effects.marks.closes:
+            waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1 FOR UPDATE", target.id)
+            target.alert = waits is None or waits["alert_open"]
+            _may_close(effects, target)
         joins = effects.accepted is True  # who filed the record works on the case, or refused to
         cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
+        cases.drop_parties(rows, filing, target)
         await rows.write(connection)

@@ -124,6 +124,7 @@ class Target:
     new: bool
     household: UUID | None = None
     persons: dict[bytes, UUID] = field(default_factory=dict)
+    alert: bool = False
 
 
 @dataclass(slots=True)
@@ -147,6 +148,8 @@ class Filing:
     carried: dict[str, bytes | None] = field(default_factory=dict)
     was: dict[str, Any] = field(default_factory=dict)
     """What stood before in the categories that it changes."""
+    before: list[PartyKeys] = field(default_factory=list)
+    """The parties that the version before named."""
     digest: bytes | None = None
     """Of the request, by which its repetition is known again."""
 
@@ -242,18 +245,27 @@ def add_record(
     rows.insert("change", outbox | {"categories": changed, "at": made_at})
 
 
-def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
-    """The keys of all parties; one already known for the case and role is left alone."""
-    found: dict[tuple[bytes, str, bytes], dict[str, Any]] = {}
-    for party in filing.parties:
-        person = next((target.persons[k] for k in party.keys.values() if k in target.persons), None) or uuid4()
+def party_rows(parties: list[PartyKeys]) -> dict[tuple[bytes, str, bytes], tuple[str, PartyKeys]]:
+    """The keys by which parties are found, each with its role and what stands beside it: their kind, and whose."""
+    found: dict[tuple[bytes, str, bytes], tuple[str, PartyKeys]] = {}
+    for party in parties:
         for kind, key in party.keys.items():
             if kind != NAMED:
                 named = party.keys.get(NAMED, b"") if kind == "phone" else b""
-                row = {"key": key, "case_id": target.id, "role": party.role, "named": named, "kind": kind}
-                found.setdefault((key, party.role, named), row | {"person_id": person})
-    for row in found.values():
-        rows.insert("party_key", row, known=not target.new)
+                found.setdefault((key, party.role, named), (kind, party))
+    return found
+
+
+def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
+    """The keys of all parties that the record names; what an earlier version named too is left alone."""
+    persons: dict[int, UUID] = {}
+    for (key, role, named), (kind, party) in party_rows(filing.parties).items():
+        if (person := persons.get(id(party))) is None:
+            known = (target.persons[k] for k in party.keys.values() if k in target.persons)
+            person = persons[id(party)] = next(known, None) or uuid4()
+        row = {"key": key, "case_id": target.id, "role": role, "named": named}
+        row |= {"record_id": filing.record_id, "kind": kind, "person_id": person}
+        rows.insert("party_key", row, known=filing.version > 1)
 
 
 def finish(rows: Rows, vault: keys.Vault, draft: Draft, filing: Filing, target: Target) -> None:

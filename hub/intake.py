@@ -177,11 +177,12 @@ class Intake:
         services = self.services
         effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
         filing.lead = target.new
+        handler, region = handler_for(services, accepted.values)
         if target.new:
-            handler, region = handler_for(services, accepted.values)
             effects.acting = [handler.id]
             cases.add_case(rows, target, filing, effects, handler, region, services.directory, alert=True, intake=True)
         else:
+            effects.called = None if accepted.known else handler.id  # who works on it already reads who reported again
             told = {"new_record": True, "joins": False}
             cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **told)
         if accepted.known is None:

@@ -1,14 +1,17 @@
 """Random requests of several units on one case, each beside a second reckoning of what the case must say by now.
 
-The reckoning knows the current texts only: who is named or referred to, who has worked on the case, whether it is
-closed. After every request the stored case, what each unit can open and the growth of the log are compared with it.
+The reckoning knows the current texts, in the order in which they were filed, and when a unit was asked or answered:
+who is named or referred to, who has worked on the case, its risk, whether it is closed. After every request the stored
+case, what each unit can open and the growth of the log are compared with it.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +38,8 @@ class Said:
     kind: str
     by: str
     fields: dict[str, Any]
-    answered: bool = False
-    """A slip that the unit addressed has replied to."""
+    moved: int = 0
+    """When a slip was addressed to its unit, or a reply answered as it does."""
 
 
 @dataclass
@@ -45,12 +48,18 @@ class Reckoned:
 
     texts: list[Said] = field(default_factory=list)
     acted: set[str] = field(default_factory=set)
+    clock: Iterator[int] = field(default_factory=itertools.count)
 
     def named(self) -> Counter[str]:
         return Counter(c for t in self.texts if t.kind in SAYING for c in set(t.fields.get(SAYING[t.kind]) or []))
 
     def referred(self) -> Counter[str]:
-        return Counter(t.fields["to_unit"] for t in self.texts if t.kind == "referral_slip" and not t.answered)
+        replied = {t.by: t.moved for t in sorted(self.texts, key=lambda t: t.moved) if t.kind == "referral_reply"}
+        slips = [t for t in self.texts if t.kind == "referral_slip"]
+        return Counter(t.fields["to_unit"] for t in slips if t.moved > replied.get(t.fields["to_unit"], -1))
+
+    def last(self, name: str, otherwise: Any) -> Any:
+        return next((t.fields[name] for t in reversed(self.texts) if t.fields.get(name) is not None), otherwise)
 
     def closed(self) -> bool:
         return any(t.fields.get("close_case") for t in self.texts)
@@ -62,11 +71,6 @@ class Reckoned:
     def opens(self, code: str) -> bool:
         own = any(t.by == code for t in self.texts)
         return own or code in self.acted or code in self.named() or code in self.referred()
-
-    def answer(self, code: str) -> None:
-        for text in self.texts:
-            if text.kind == "referral_slip" and text.fields["to_unit"] == code:
-                text.answered = True
 
 
 class Play:
@@ -97,9 +101,12 @@ class Play:
         kind = self.chance.choice(usual if code in self.must.acted else [*usual, *["referral_reply"] * 12])
         if code == f"{HOME}-court" and self.chance.random() < 0.3:
             kind = "order_service"
+        if code == f"{HOME}-police" and self.chance.random() < 0.3:
+            kind = self.chance.choice(["police_dispatch", "risk_assessment"])
         if kind in SAYING:
             fields = {SAYING[kind]: self.some_units()}
-        if kind == "coordination" and self.chance.random() < 0.1 and not self.must.closed():
+        fields |= self.words(kind)
+        if kind == "coordination" and self.chance.random() < 0.1:
             fields["close_case"] = True
         if kind == "referral_slip":
             fields = {"to_unit": self.chance.choice(CODES)}
@@ -115,9 +122,14 @@ class Play:
         if expected == 201:
             self.file(Said(answer.json()["id"], kind, code, fields))
 
+    def words(self, kind: str) -> dict[str, Any]:
+        """What a record of the police says of the case, if anything."""
+        if kind == "risk_assessment":
+            return {"risk_level": self.chance.choice(["low", "middle", "high"])}
+        return {"reporter_confirmed": self.chance.choice([True, False, None])} if kind == "police_dispatch" else {}
+
     def file(self, said: Said) -> None:
-        if said.kind == "referral_reply":
-            self.must.answer(said.by)
+        said.moved = next(self.must.clock)
         if said.fields.get("accepted") is not False:
             self.must.acted.add(said.by)
         self.must.texts.append(said)
@@ -128,16 +140,15 @@ class Play:
         if said.kind in SAYING:
             fields: dict[str, Any] = {SAYING[said.kind]: self.some_units() or None}
             if said.kind == "coordination":
-                if said.fields.get("close_case") or not self.must.closed():
-                    fields["close_case"] = chance.choice([True, False, None, None, None])
+                fields["close_case"] = chance.choice([True, False, None, None, None])
                 fields["decision"] = uuid.uuid4().hex
             return fields
         if said.kind == "referral_slip":
             fields = {"note": uuid.uuid4().hex}
-            return fields if said.answered or chance.random() < 0.3 else fields | {"to_unit": chance.choice(CODES)}
+            return fields if chance.random() < 0.3 else fields | {"to_unit": chance.choice(CODES)}
         if said.kind == "referral_reply":
             return chance.choice([{"result": uuid.uuid4().hex}, {"accepted": chance.random() < 0.3}])
-        return {}
+        return self.words(said.kind)
 
     async def amend(self) -> None:
         """One or two corrections sent at once, by the author; of two that differ one is told that it was late."""
@@ -152,6 +163,8 @@ class Play:
         for body, answer in zip(bodies, answers, strict=True):
             late = answer.status_code == 412 and len(bodies) > 1
             void = answer.status_code == 403 and body.get("accepted") and not self.must.standing(said.by)
+            anew = body.get("reporter_confirmed") and not said.fields.get("reporter_confirmed")
+            void = void or (anew and answer.status_code == 422)
             assert answer.status_code == 204 or late or void, answer.text
         moving = [b for b in done if any(b[name] != said.fields.get(name) for name in b)]
         assert len(moving) <= 1 or all(b == moving[0] for b in moving), "one of two, or both the same"
@@ -160,9 +173,11 @@ class Play:
 
     def correct(self, said: Said, body: dict[str, Any]) -> None:
         if "accepted" in body and body["accepted"] != said.fields["accepted"]:
-            self.must.answer(said.by)
+            said.moved = next(self.must.clock)
             if body["accepted"]:
                 self.must.acted.add(said.by)
+        if body.get("to_unit", said.fields.get("to_unit")) != said.fields.get("to_unit"):
+            said.moved = next(self.must.clock)
         said.fields = said.fields | body
 
     async def check(self) -> None:
@@ -172,6 +187,8 @@ class Play:
         assert stored["referred"] == self.must.referred(), self.told
         assert stored["involved"] == Counter(self.must.acted), self.told
         assert (row["status"] == "closed") == self.must.closed(), self.told
+        assert row["risk_level"] == self.must.last("risk_level", "unknown"), self.told
+        assert row["reporter_confirmed"] == self.must.last("reporter_confirmed", False), self.told
         links = "SELECT unit_id FROM case_unit WHERE case_id = $1"
         linked = {r["unit_id"] for r in await self.world.services.database.fetch(links, uuid.UUID(self.case))}
         assert linked >= {*row["named"], *row["referred"], *row["involved"]}

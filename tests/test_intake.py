@@ -81,14 +81,14 @@ async def test_to_the_unit_on_duty(world: World) -> None:
     ]
     for fields, unit in homes:
         case = await case_of(services, await report(world, what="接报测试", **fields))
-        assert case["duty_unit_id"] == case["handler_id"] == units[unit].id, fields
+        assert case["intake"] == [case["handler_id"]] == [units[unit].id], fields
     stations = [("370102", 36.66, 117.07), ("370103", 36.64, 116.99)]
     await admin.add_units(
         services, [admin.NewUnit(f"{r}-police", r, "police", r, latitude=x, longitude=y) for r, x, y in stations]
     )
     for at, unit in (((36.665, 117.1), "370102"), ((36.63, 116.9), "370103")):
         made = await report(world, place="这里", latitude=at[0], longitude=at[1])
-        assert (await case_of(services, made))["duty_unit_id"] == services.directory.codes[f"{unit}-police"].id
+        assert (await case_of(services, made))["intake"] == [services.directory.codes[f"{unit}-police"].id]
     url = f"/v1/cases/{(await case_of(services, await report(world, what='接报可见', region=HOME)))['id']}"
     seen = {
         (region, person): (

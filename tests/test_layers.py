@@ -23,6 +23,7 @@ LEVELS = [
         "casework",
         "finding",
         "filing",
+        "marks",
         "cases",
         "writer",
         "exchange",

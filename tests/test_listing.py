@@ -172,7 +172,7 @@ async def test_the_table_holds_whom_it_should(world: World, known: list[str]) ->
         areas = {unit.id: unit.area for unit in codes.values()}
         assert beyond == {unit: not row["region_code"].startswith(areas[unit]) for unit in there}
         above = {codes[code].id for code in row["handler_path"].split("/")}
-        beside = {row["handler_id"], row["duty_unit_id"], row["reporting_unit_id"]} - {None}
+        beside = {row["handler_id"], *row["intake"], row["reporting_unit_id"]} - {None}
         should = {*row["involved"], *row["referred"], *row["named"], *above}
         assert beside <= set(row["involved"]), "who handles, has duty or reports is involved"
         assert should <= there.keys() and set(there.values()) == {row["opened_at"]}

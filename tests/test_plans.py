@@ -34,11 +34,11 @@ FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid
 FILL = [
     """
 INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, opened_at, touched, handler_id,
-  handler_path, handler_area, intake_open, alert_open, relocated, involved, key_wrapped, key_id)
+  handler_path, handler_area, alert_open, relocated, involved, key_wrapped, key_id)
 SELECT gen_random_uuid(), gen_random_uuid(), 'invented-' || n, 'open', 'handling', 'unknown',
   (ARRAY['500113', '500112', '370102'])[1 + n % 3] || lpad((n % 30)::text, 3, '0') || '000', at,
   decode(repeat(encode(int8send((extract(epoch FROM at) * 1000000)::bigint), 'hex'), 17), 'hex'),
-  u.id, u.path, u.area, FALSE, FALSE, FALSE, ARRAY[u.id], '-', '-'
+  u.id, u.path, u.area, FALSE, FALSE, ARRAY[u.id], '-', '-'
 FROM generate_series(1, 5000) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) t,
   (SELECT *, row_number() OVER (ORDER BY code) - 1 AS place, count(*) OVER () AS many FROM unit) u
 WHERE u.place = n % u.many

@@ -64,7 +64,6 @@ class Case(SQLModel, table=True):
         Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
         Index("cases_opened", text("opened_at DESC"), text("id DESC")),
         Index("cases_ref", "ref", unique=True),
-        Index("cases_intake", "duty_unit_id", postgresql_where=text("intake_open")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -83,14 +82,13 @@ class Case(SQLModel, table=True):
     handler_id: UUID
     handler_path: str
     handler_area: str
-    duty_unit_id: UUID | None = None
     reporting_unit_id: UUID | None = None
-    intake_open: bool = False
     alert_open: bool = False
     relocated: bool = False
     reporter_confirmed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     sealed_by: UUID | None = None
     household_id: UUID | None = None
+    intake: list[UUID] = Field(sa_column=_units(), description="units on duty whose intake has a report of it")
     involved: list[UUID] = Field(sa_column=_units())
     referred: list[UUID] = Field(sa_column=_units())
     named: list[UUID] = Field(sa_column=_units())
@@ -101,6 +99,21 @@ class Case(SQLModel, table=True):
     respondent_ids: list[bytes] = Field(sa_column=_keys())
     key_wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     key_id: str
+
+
+class Mark(SQLModel, table=True):
+    """What the current version of a record says about its case (`hub/marks.py`): of a unit by its id, else a word.
+
+    `at` is when the record was filed, `said` when a version first said this.
+    """
+
+    case_id: UUID = Field(primary_key=True)
+    stamp: str = Field(primary_key=True)
+    record_id: UUID = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    unit_id: UUID
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    said: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class CaseUnit(SQLModel, table=True):

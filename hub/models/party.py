@@ -99,8 +99,9 @@ class PartyKey(SQLModel, table=True):
     """A keyed hash by which a party to a case is found again: kinds `id`, `phone`, `name_birth`.
 
     Beside a phone stands the hash of phone with name (`named`), else nothing: a phone alone makes nobody the same.
-    `person_id` is the same wherever the person was recognised. No foreign keys: case and keys are written by one
-    statement under ids made for it, nothing is ever deleted, and six look-ups a submission would only repeat that.
+    `person_id` is the same wherever the person was recognised. `record_id` is the record that names the party: a
+    correction takes back what its record said, not what another says too. No foreign keys: case and keys are written by
+    one statement under ids made for it, cases are never deleted, and six look-ups a submission would only repeat that.
     """
 
     __tablename__ = "party_key"
@@ -109,5 +110,6 @@ class PartyKey(SQLModel, table=True):
     case_id: UUID = Field(primary_key=True)
     role: str = Field(primary_key=True)
     named: bytes = Field(sa_column=Column(LargeBinary, primary_key=True, server_default=text("''")))
+    record_id: UUID = Field(primary_key=True)
     kind: str
     person_id: UUID

@@ -41,8 +41,8 @@ FACTS: dict[str, str] = {
     "named_in_order": _NAMED,
     # The unit stands above the handling unit: same line, or a joint centre over its area.
     "superior": _SUPERIOR,
-    # Role intake at the unit on duty, report not yet handed over.
-    "intake_duty": "{role} = 'intake' AND c.intake_open AND c.duty_unit_id = {unit}",
+    # Role intake at a unit on duty that has a report not yet handed over.
+    "intake_duty": "{role} = 'intake' AND {unit} = ANY(c.intake)",
     # Risk is high or an alert is unanswered, and the case is this unit's by place or by work: an
     # emergency elsewhere opens nothing here.
     "emergency": f"(c.risk_level = 'high' OR c.alert_open) AND ({_IN_AREA} OR {_INVOLVED} OR {_REFERRED} OR {_NAMED})",

@@ -235,7 +235,7 @@ class Gate:
 def _locating(column: str) -> str:
     known = facts.mask(facts.given(facts.FIRST_FREE + 1))
     return (
-        f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c"
+        f"SELECT {known} AS facts, {CASE_COLUMNS}, c.alert_open FROM cases c"
         f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
     )
 

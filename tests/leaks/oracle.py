@@ -51,7 +51,7 @@ def facts(who: Who, case: Any, author: UUID | None = None) -> set[str]:
         "referred_in": referred,
         "named_in_order": named,
         "superior": above,
-        "intake_duty": who.role == "intake" and case["intake_open"] and case["duty_unit_id"] == me,
+        "intake_duty": who.role == "intake" and me in case["intake"],
         "emergency": urgent and (in_area or involved or referred or named),
         "own_report": case["id"] == who.own_case or (me is not None and case["reporting_unit_id"] == me),
         "relocated": case["relocated"],

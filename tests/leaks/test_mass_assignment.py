@@ -21,7 +21,7 @@ SERVER = [column.name for column in Record.__table__.columns if column.name not 
 NAMES = [
     *SERVER,
     *("status", "stage", "number", "ref", "region_code", "handler_id", "involved", "referred", "named", "acting"),
-    *("party_keys", "key_wrapped", "key_id", "sealed_by", "intake_open", "alert_open", "reporting_unit_id"),
+    *("party_keys", "key_wrapped", "key_id", "sealed_by", "intake", "alert_open", "reporting_unit_id"),
     *("risk_level", "relocated", "role", "purpose", "category", "authored", "withheld", "masked", "origin"),
     *("c_victim", "m_victim", "x-category", "x-owner", "model_config", "__class__", "_id", "id ", "ID", "受害人姓名"),
 ]

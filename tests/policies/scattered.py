@@ -54,9 +54,8 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "handler_id": handler.id,
         "handler_path": handler.path,
         "handler_area": handler.area,
-        "duty_unit_id": chance.choice((None, *(u.id for u in units if u.type in ("police", "joint_centre")))),
+        "intake": chance.choice(([], *([u.id] for u in units if u.type in ("police", "joint_centre")))),
         "reporting_unit_id": chance.choice((None, chance.choice(units).id)),
-        "intake_open": chance.random() < 0.6,
         "alert_open": chance.random() < 0.3,
         "relocated": chance.random() < 0.3,
         "sealed_by": chance.choice((None, None, None, chance.choice(units).id)),
@@ -85,7 +84,7 @@ def _links(case: dict[str, Any], codes: dict[str, Any]) -> list[dict[str, Any]]:
     """
     above = [codes[code].id for code in case["handler_path"].split("/")]
     units = {*case["involved"], *case["referred"], *case["named"], *above}
-    units |= {case["duty_unit_id"], case["reporting_unit_id"]} - {None}
+    units |= {*case["intake"], case["reporting_unit_id"]} - {None}
     row = {"opened_at": case["opened_at"], "case_id": case["id"]}
     areas = {unit.id: unit.area for unit in codes.values()}
     return [row | {"unit_id": u, "outside": not case["region_code"].startswith(areas[u])} for u in units]
