@@ -74,7 +74,7 @@ async def test_scopes(world: World) -> None:
         patch = await caller.send("PATCH", f"/v1/records/{made['id']}", json={}, headers={"If-Match": '"x"'})
         attach = await caller.post(f"/v1/records/{made['id']}/attachments", content=PNG)
         assert (patch.status_code, attach.status_code) == ((403, 403) if writing == 403 else (412, 201))
-    with pytest.raises(AssertionError, match="invalid_client"):
+    with pytest.raises(AssertionError, match="invalid_scope"):
         await world.token(reader, scope=f"{READ} {WRITE}")
 
 
