@@ -24,6 +24,7 @@ def run(config: Settings, *arguments: str, said: str = "", **env: str) -> subpro
         capture_output=True,
         text=True,
         check=False,
+        timeout=90,
     )
 
 
