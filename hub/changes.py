@@ -158,7 +158,7 @@ async def _check_change(connection: Connection, services: Services, faults: Faul
 
 
 async def change_client(
-    services: Services, client_id: str, keys: list[Any] | None = None, remove: tuple[str, ...] = (), scopes: str = ""
+    services: Services, client_id: str, jwks: Any = None, remove: tuple[str, ...] = (), scopes: str = ""
 ) -> list[str]:
     """Add or remove keys (a key that is there already stays as it is), or change scopes; returns the `kid`s it then
     has. A removed key's tokens end within five seconds; those of the others are not interrupted, so the revision,
@@ -175,24 +175,28 @@ async def change_client(
         for kid in remove:
             if held.pop(kid, None) is None:
                 faults.found(0, "remove_key", f"没有此公钥：{kid}；现有 {' '.join(held)}", "no such key (kid)")
-        _join(faults, held, keys)
+        _join(faults, held, jwks)
         if scopes:
             check_scopes(faults, 0, scopes)
         faults.settle()
         kept = ordered(scopes) if scopes else row["scopes"]
-        sql, jwks = "UPDATE client SET jwks = $2, scopes = $3 WHERE id = $1", {"keys": list(held.values())}
-        await connection.execute(sql, client_id, jwks, kept)
-        about = {"added": [k["kid"] for k in keys or ()], "removed": list(remove), "scopes": scopes or "as before"}
+        sql = "UPDATE client SET jwks = $2, scopes = $3 WHERE id = $1"
+        await connection.execute(sql, client_id, {"keys": list(held.values())}, kept)
+        about = {
+            "added": [k["kid"] for k in jwks["keys"]] if jwks else [],
+            "removed": list(remove),
+            "scopes": scopes or "as before",
+        }
         await log(connection, services, "clients change", client=client_id, **about)
     return list(held)
 
 
-def _join(faults: Faults, held: dict[str, Any], keys: list[Any] | None) -> None:
+def _join(faults: Faults, held: dict[str, Any], jwks: Any) -> None:
     """Add keys to those that are held, and see that the whole is what a client may have."""
-    wrong = wrong_set({"keys": keys}) if keys is not None else None
-    for key in keys or () if wrong is None else ():
+    wrong = wrong_set(jwks) if jwks is not None else None
+    for key in jwks["keys"] if jwks is not None and wrong is None else ():
         if not same(held.setdefault(key["kid"], key), key):
             wrong = "kid 已用于另一公钥，请换 kid", "has a kid that another key of this system has: give it another"
     wrong = wrong or wrong_set({"keys": list(held.values())})
     if wrong is not None:
-        faults.found(0, "add_keys" if keys is not None else "remove_key", *wrong)
+        faults.found(0, "add_keys" if jwks is not None else "remove_key", *wrong)
