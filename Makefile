@@ -46,4 +46,5 @@ migrate: $(STAMP) ## 升级数据库结构 bring the schema up to date
 	$(BIN)/hub migrate
 
 clean: ## 删除演示数据与环境 remove the demo's data and the environment
+	@for link in .hub/moved-*; do [ ! -L "$$link" ] || rm -rf "$$(readlink "$$link")"; done  # by root: hub/embedded.py
 	rm -rf .hub $(VENV)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hub import clock, keys, marks
+from hub.db import Connection
 from hub.errors import Invalid
 from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, party_rows, setting, stamps
 from hub.marks import Said
@@ -235,3 +236,28 @@ def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -
         row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
         row["outside"] = not directory.covers(unit, target.region)
         rows.insert("case_unit", row, known=not target.new)
+
+
+HAND_OVER = """
+UPDATE cases SET
+ intake = array_remove(intake, $2::uuid) || CASE WHEN NOT $3::uuid = ANY(intake) THEN ARRAY[$3::uuid] END,
+ involved = involved || CASE WHEN NOT $3::uuid = ANY(involved) THEN ARRAY[$3::uuid] END
+WHERE id = $1::uuid
+"""
+
+
+async def hand_over(connection: Connection, directory: Directory, unit: UUID) -> int:
+    """Reports that wait for a unit which is no more go to whoever is on duty for their place now, if anybody is."""
+    waiting = await connection.fetch(
+        "SELECT id, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake) ORDER BY id FOR UPDATE", unit
+    )
+    moved, links = [], []
+    for row in waiting:
+        duty = directory.duty_unit(row["region_code"])
+        if duty is not None and duty.id != unit:
+            moved.append((row["id"], unit, duty.id))
+            links.append((duty.id, row["opened_at"], row["id"], not directory.covers(duty.id, row["region_code"])))
+    await connection.executemany(HAND_OVER, moved)
+    sql = "INSERT INTO case_unit (unit_id, opened_at, case_id, outside) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+    await connection.executemany(sql, links)
+    return len(moved)

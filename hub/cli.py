@@ -2,22 +2,29 @@
 
 import asyncio
 import os
+import socket
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
+import uvloop
+from fastapi import FastAPI
 
 from hub import migrations, settings
-from hub.console import Json, done, fail, show, starting, with_services
+from hub.console import Json, configured, done, fail, show, starting, with_services
+from hub.db import Database
 from hub.demo.run import demo as run_demo
 from hub.intake import Intake
-from hub.main import create_app
+from hub.main import create_app, open_services
 from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
-from hub.registers import accounts, clients, regions, units
+from hub.registers import accounts, regions, units
 from hub.review import key_commands, policy
-from hub.runtime import with_database, with_key
+from hub.runtime import listen, socket_path, with_database, with_key
+from hub.systems import clients
 from hub.writer import Writer
 
 app = typer.Typer(
@@ -42,8 +49,11 @@ for _name, _group in (
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="监听端口。Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="监听端口。Port to listen on.")] = 8000,
     once: Annotated[bool, typer.Option("--once", help="装载后即退出。Load, then stop.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="另起新的演示数据，旧的移到一旁。Anew; data from before is moved aside.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """演示：内嵌数据库、演示省份、回放41个公开案例，在 127.0.0.1 提供服务。
@@ -53,15 +63,15 @@ def demo(
     """
     os.environ["HUB_DEMO"] = "1"
     settings.current.cache_clear()
-    config = replace(settings.current(), demo=True, issuer=f"http://127.0.0.1:{port}")
+    config = replace(configured(), demo=True, issuer=f"http://127.0.0.1:{port}")
     with starting():
-        run_demo(with_key(with_database(config)), port, once=once, as_json=as_json)
+        run_demo(config, port, once=once, fresh=fresh, as_json=as_json)
 
 
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="监听地址；对外请经反向代理。Address; outside, use a proxy.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="监听端口。Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="监听端口。Port to listen on.")] = 8000,
     uds: Annotated[str, typer.Option(help="改用 unix 套接字。Path of a unix socket instead.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -70,22 +80,33 @@ def serve(
     须有主密钥与已升级的数据库（hub keys create、hub migrate）；先用 hub check 检查。Needs the master key and a
     migrated database; `hub check` says what is missing. SIGTERM stops it in order.
     """
+    where = uds or f"http://{host}:{port}"
     with starting():
         config = with_key(with_database(settings.current()))
-    where = uds or f"http://{host}:{port}"
-    done(f"联护启动于 {where}。Starting.", as_json, address=where)
-    uvicorn.run(
-        create_app(config),
-        host=host,
-        port=port,
-        uds=uds or None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        loop="uvloop",
-        http="httptools",
+        listening = None if uds and socket_path(uds) else listen(host, port)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
+            services = runner.run(open_services(config))
+            done(f"联护启动于 {where}。Starting.", as_json, address=where)
+            runner.run(_serve(create_app(config, services), listening, uds))
+
+
+async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            serving,
+            uds=uds or None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            http="httptools",
+        )
     )
+    try:
+        await server.serve([listening] if listening else None)
+    finally:
+        if uds:
+            Path(uds).unlink(missing_ok=True)
 
 
 @app.command()
@@ -118,15 +139,21 @@ def migrate(as_json: Json = False) -> None:
 
     只进不退，可重复执行；先备份。Forward only, safe to repeat; take a backup before.
     """
-    config = settings.current()
+    config = configured()
     with starting():
         if config.owner_url:
+            asyncio.run(_reach(config.owner_url))
             migrations.upgrade(config.owner_url)
         elif config.database_url:
             fail("须设 HUB_OWNER_DATABASE_URL（hub_owner）。Set HUB_OWNER_DATABASE_URL: hub_app may not migrate.")
         else:
             with_database(config)
     done("数据库结构已是最新。The schema is up to date.", as_json, migrated=True)
+
+
+async def _reach(url: str) -> None:
+    """Does the owner get in? alembic would say it in a traceback."""
+    await (await Database(url).connect("HUB_OWNER_DATABASE_URL")).close()
 
 
 @app.command()

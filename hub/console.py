@@ -3,8 +3,10 @@
 import asyncio
 import csv
 import json
-from collections.abc import Callable, Coroutine, Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,18 +15,29 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from hub import keyfile, settings
-from hub.db import FAILED, Weakened
+from hub.db import FAILED, UNMIGRATED, Unreachable, Weakened, unreachable
 from hub.embedded import EmbeddedFailed
 from hub.errors import HubError
 from hub.main import open_services
 from hub.migrations import MigrationFailed
 from hub.policies.rules import PolicyRefused
 from hub.policies.services import Services
-from hub.runtime import with_database, with_key
+from hub.runtime import Stopped, with_database, with_key
+from hub.sheets import Counted, Fault, Refused
 
 out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
-STARTING = (keyfile.KeyRefused, EmbeddedFailed, PolicyRefused, Weakened, MigrationFailed, *FAILED)
+Yes = Annotated[bool, typer.Option("--yes", help="不再询问。Do not ask.")]
+STARTING = (
+    keyfile.KeyRefused,
+    settings.SettingRefused,
+    EmbeddedFailed,
+    PolicyRefused,
+    Unreachable,
+    Weakened,
+    MigrationFailed,
+    Stopped,
+)
 """What keeps a command from starting; the text says what to do."""
 
 
@@ -35,10 +48,31 @@ def starting() -> Iterator[None]:
         yield
     except STARTING as error:
         fail(str(error))
+    except FAILED as error:
+        fail(_failed(error))
 
 
-def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
-    """Run one administrative verb against the database, with errors a person can act on."""
+def _failed(error: BaseException) -> str:
+    """What the system or the database said, by its name: the text of a database's error may hold what is stored."""
+    if isinstance(error, UNMIGRATED):
+        return str(unreachable("HUB_DATABASE_URL", error))
+    if isinstance(error, OSError) and error.filename:
+        return f"无法使用 {error.filename}，请检查是否存在、可否读写。Cannot use it: {error.strerror}"
+    name = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return f"操作失败，未改动；稍后再试，仍不行请看 PostgreSQL 日志。It failed and changed nothing: {name}"
+
+
+def configured() -> settings.Settings:
+    """The settings, or a sentence about the one that is wrong."""
+    with starting():
+        return settings.current()
+
+
+def with_services(
+    work: Callable[[Services], Coroutine[Any, Any, Any]], places: Sequence[str] = (), *, owner: bool = False
+) -> Any:
+    """Run one administrative verb against the database, with errors a person can act on. `places` say where in a file
+    each row stands. As the schema's `owner` run changes that the running hub may not make."""
 
     async def main() -> Any:
         services = await open_services(config)
@@ -50,14 +84,59 @@ def with_services(work: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
     with starting():
         try:
             config = with_key(with_database(settings.current()))
+            if owner and not config.owner_url:
+                fail(
+                    "须设 HUB_OWNER_DATABASE_URL（hub_owner）。Set HUB_OWNER_DATABASE_URL: hub_app may not change this."
+                )
+            config = replace(config, database_url=config.owner_url) if owner else config
             return asyncio.run(main())
+        except Unreachable as error:
+            setting = "HUB_OWNER_DATABASE_URL" if owner else "HUB_DATABASE_URL"
+            fail(str(error).replace("HUB_DATABASE_URL", setting))
         except HubError as error:
-            fail("\n".join(dict.fromkeys((error.zh, error.en))))
+            fail(_refusal(error, places))
+
+
+def _refusal(error: HubError, places: Sequence[str]) -> str:
+    """Every fault with its place: line and column of a file, else the option."""
+    faults = error.faults if isinstance(error, Refused) else ()
+    if not faults:
+        return "\n".join(dict.fromkeys((error.zh, error.en)))
+    said = [f"{_where(fault, places)}{fault.zh}。{fault.en}." for fault in faults]
+    if places:
+        count = len({fault.row for fault in faults})
+        said.append(f"{count} 行有误，未改动任何数据。{count} of {len(places)} are wrong; nothing was changed.")
+    return "\n".join(said)
+
+
+def _where(fault: Fault, places: Sequence[str]) -> str:
+    if places:
+        return f"{places[fault.row]}, {fault.column}: "
+    option = "--" + fault.column.replace("_", "-")
+    return f"{option if any(given.partition('=')[0] == option for given in sys.argv) else fault.column}: "
 
 
 def fail(text: str) -> NoReturn:
-    err.print(text, style="red", markup=False)
+    err.print(text, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def confirmed(question: str, yes: bool) -> None:
+    """Ask before what stops somebody's work; where nobody can answer, --yes must have been given."""
+    try:
+        agreed = yes or typer.confirm(question, err=True)
+    except typer.Abort:
+        err.print()
+        fail("未改动；无人应答时加 --yes。Nothing was changed; where nobody can answer, add --yes.")
+    if not agreed:
+        fail("未改动。Nothing was changed.")
+
+
+def counted(what: Counted, as_json: bool, **more: Any) -> None:
+    """What a list did."""
+    a, c, u = what.added, what.changed, what.unchanged
+    text = f"新增 {a}、修改 {c}、未变 {u}。Added {a}, changed {c}, unchanged {u}."
+    done(text, as_json, added=a, changed=c, unchanged=u, **more)
 
 
 def done(text: str, as_json: bool, **facts: Any) -> None:
@@ -68,18 +147,32 @@ def done(text: str, as_json: bool, **facts: Any) -> None:
         out.print(text)
 
 
-def rows_of(path: Path, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file (UTF-8) that must have these columns."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The rows of a file, and where each stands in it."""
+
+    rows: list[dict[str, str]]
+    places: list[str]
+
+
+def rows_of(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> Sheet:
+    """The rows of a CSV file (UTF-8) that must have these columns, and may have the optional ones."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            known = reader.fieldnames or ()
-            rows = list(reader)
+            reader = csv.DictReader(file, strict=True)
+            known = list(reader.fieldnames or ())
+            found = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        fail(f"无法读取 {path}：须为 UTF-8 的 CSV。Cannot read it as CSV in UTF-8: {type(error).__name__}")
+        hint = "须为 UTF-8 的 CSV（Excel：另存为“CSV UTF-8”）。Cannot read it as CSV in UTF-8"
+        fail(f"无法读取 {path}：{hint}: {type(error).__name__}")
     if missing := [name for name in columns if name not in known]:
         fail(f"{path} 缺少列 columns are missing: {', '.join(missing)}")
-    return [{name: row[name] or "" for name in known} for row in rows]
+    if strange := [name for name in known if name not in (*columns, *optional)]:
+        fail(f"{path} 有未知的列 unknown columns: {', '.join(strange)}; 可用 known: {', '.join((*columns, *optional))}")
+    if long := [n for n, row in found if None in row]:
+        fail("\n".join(f"第{n}行 line {n}: 列数多于表头。It has more columns than the first line." for n in long))
+    filled = [(n, {name: (row[name] or "").strip() for name in known}) for n, row in found if any(row.values())]
+    return Sheet([row for _, row in filled], [f"第{n}行 line {n}" for n, _ in filled])
 
 
 def json_of(path: Path) -> Any:

@@ -36,6 +36,7 @@ LOST = (
 )
 """What a broken or absent database raises, whichever call meets it."""
 FAILED = (*LOST, asyncpg.PostgresError)
+UNMIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
 PLANS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
@@ -52,6 +53,33 @@ a walk along an index: the planner knows nothing of how many rows a caller may s
 
 WAIT = 10.0
 """Seconds that a request waits for a connection, or a connection for the server."""
+
+
+class Unreachable(RuntimeError):
+    """The database cannot be worked with; the text says which setting or command helps. Never the address: it holds a
+    password, and where it cannot be read, what the library complains of may be a part of that."""
+
+
+def unreachable(setting: str, error: BaseException) -> Unreachable:
+    """The sentence for what connecting raised, or a first statement."""
+    cause = error.__cause__ or error
+    if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
+        zh, en = "数据库不接受此用户或口令", "the database refuses this role or password"
+    elif isinstance(cause, asyncpg.InvalidCatalogNameError):
+        zh, en = "库名不存在", "there is no database of this name"
+    elif isinstance(cause, UNMIGRATED):
+        zh, en = (
+            "结构缺失或过旧，或此用户不是 hub_app：请先运行 hub migrate",
+            "schema missing or old, or the role not hub_app",
+        )
+        return Unreachable(f"{setting}：{zh} / {en}: run hub migrate first")
+    elif isinstance(cause, asyncpg.InterfaceError | ValueError):
+        zh = "应为 postgresql://用户:口令@主机:端口/库（口令中的 @ : / 等须百分号编码）"
+        en = "must be postgresql://role:password@host:port/name, with @ : / in the password percent-encoded"
+    else:
+        zh = "连不上数据库，请检查主机、端口以及 PostgreSQL 是否在运行"
+        en = f"no connection: check host and port, and that PostgreSQL runs ({type(cause).__name__})"
+    return Unreachable(f"{setting}：{zh} / {en}")
 
 
 class Weakened(RuntimeError):
@@ -169,8 +197,12 @@ class Database:
         self.main, self.audit = Pool(url, size, _prepare), Pool(url, size // 2, _prepare_audit)
         self.fetch, self.fetchrow, self.execute = self.main.fetch, self.main.fetchrow, self.main.execute
 
-    async def connect(self) -> "Database":
-        await self.check_durability()
+    async def connect(self, setting: str = "HUB_DATABASE_URL") -> "Database":
+        """Raises `Unreachable`, naming the setting that holds the address."""
+        try:
+            await self.check_durability()
+        except (Unavailable, asyncpg.PostgresError, ValueError) as error:
+            raise unreachable(setting, error) from None
         return self
 
     async def close(self) -> None:

@@ -264,16 +264,25 @@ def _public_copy(folder: Path) -> Path:
     return copy / "bin"
 
 
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink():
+        link.symlink_to(target)
+
+
 def open_embedded(home: Path, pg_bin: str = "") -> Embedded:
-    """The server for a data folder; moves it under /var/tmp when root's own folders hide it."""
+    """The server for a data folder; moves it under /var/tmp when root's own folders hide it, and leaves links there by
+    which `make clean` finds what was moved."""
     folder, home = binaries(pg_bin), home.absolute()
     version = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=True).stdout
     home = home.with_name(f"{home.name}-{version.split()[-1 if b'(' not in version else 2].decode().split('.')[0]}")
     if os.getuid() == 0:
+        home.parent.mkdir(parents=True, exist_ok=True)
         if not _reachable(folder):
             folder = _public_copy(folder)
-        home.parent.mkdir(parents=True, exist_ok=True)
+            _link(home.parent / "moved-programs", folder.parent)
         if not _reachable(home.parent):
-            home = Path("/var/tmp") / f"hub-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}" / "pg"
-            home.parent.mkdir(exist_ok=True, mode=0o755)
+            moved = Path("/var/tmp") / f"hub-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
+            moved.mkdir(exist_ok=True, mode=0o755)
+            _link(home.parent / f"moved-{home.name}", moved)
+            home = moved / "pg"
     return Embedded(home, folder)

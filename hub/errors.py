@@ -90,3 +90,33 @@ class Unavailable(HubError):
 
     status, code = 503, "unavailable"
     zh, en = "访问日志暂不可写，数据暂不放行。", "The access log cannot be written; no data is released."
+
+
+class OAuthRefused(HubError):
+    """An error of the token endpoint also says what libraries look for (RFC 6749 section 5.2): `code` is its word."""
+
+    status, code = 400, "invalid_request"
+    zh, en = "请求缺少参数，或参数格式不正确。", "A parameter is missing or malformed."
+
+    def __init__(self, zh: str = "", en: str = "") -> None:
+        super().__init__(zh, en, error=self.code, error_description=en or self.en)
+
+
+class TokenRefused(OAuthRefused):
+    """One answer for every reason."""
+
+    status, code = 401, "invalid_client"
+    zh, en = "客户端认证失败。", "Client authentication failed."
+
+
+class GrantRefused(OAuthRefused):
+    code = "unsupported_grant_type"
+    zh, en = (
+        "仅支持 client_credentials 与 private_key_jwt。",
+        "Only client_credentials with private_key_jwt is supported.",
+    )
+
+
+class ScopeRefused(OAuthRefused):
+    code = "invalid_scope"
+    zh, en = "申请的权限范围超出登记。", "The scope asked for exceeds what is registered."

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from hub.keys import SUITES, Vault, new_signing_key
+from hub.keys import SUITES, Vault, new_signing_key, public_jwk
 
 
 class KeyRefused(RuntimeError):
@@ -31,7 +31,7 @@ def create(path: Path, *, demo: bool) -> None:
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys."""
     owned = _found(path)
-    raw = json.loads(path.read_text())
+    raw = _read(path)
     raw["masters"].insert(0, _new_master())
     temporary = path.with_suffix(".new")
     _write(temporary, raw, os.O_TRUNC)
@@ -46,12 +46,40 @@ def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
         raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
     if stat.S_IMODE(_found(path).st_mode) & 0o077:
         raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
-    raw = json.loads(path.read_text())
-    if raw.get("format") != 1:
-        raise KeyRefused(f"主密钥文件格式未知 / unknown key file format: {path}")
+    raw = _read(path)
     if raw["demo"] and not demo:
         raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
-    return Vault(raw, suite, path)
+    try:
+        vault = Vault(raw, suite, path)
+        public_jwk(vault.signing_key)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise _broken(path) from None
+    return vault
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's members. Nothing of it is repeated in an error."""
+    try:
+        raw = json.loads(path.read_text())
+    except OSError as error:
+        why = error.strerror
+        raise KeyRefused(
+            f"无法读取主密钥文件 {path}（HUB_KEY_FILE） / cannot read the master key file: {why}"
+        ) from None
+    except ValueError:
+        raise _broken(path) from None
+    if not isinstance(raw, dict) or raw.get("format") != 1 or not isinstance(raw.get("demo"), bool):
+        raise _broken(path)
+    if not isinstance(raw.get("masters"), list):
+        raise _broken(path)
+    return raw
+
+
+def _broken(path: Path) -> KeyRefused:
+    return KeyRefused(
+        f"{path} 不是完整的主密钥文件（HUB_KEY_FILE）：请指向 hub keys create 所生成的文件，或从备份恢复"
+        " / this is no whole master key file: point HUB_KEY_FILE to the one that hub keys create made, or restore it"
+    )
 
 
 def _found(path: Path) -> os.stat_result:

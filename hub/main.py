@@ -19,7 +19,7 @@ from hub.api import audit, bodies, cases, directory, meta, problems, records, re
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, CallerRoute, GateRoute
 from hub.audit.committer import Committer
-from hub.db import Database
+from hub.db import UNMIGRATED, Database, unreachable
 from hub.errors import TooLarge
 from hub.intake import Intake
 from hub.models.directory import Directory
@@ -53,8 +53,10 @@ async def open_services(config: settings.Settings) -> Services:
     try:
         await directory.refresh()
         await _check_key(database, vault)
-    except BaseException:
+    except BaseException as error:
         await database.close()
+        if isinstance(error, UNMIGRATED):
+            raise unreachable("HUB_DATABASE_URL", error) from None
         raise
     committer = Committer(database, vault, config.log_timeout)
     return Services(config, database, vault, committer, directory, policy, Reads(database.main), Reads(database.audit))
@@ -150,13 +152,14 @@ class Hub(FastAPI):
         return limited
 
 
-def create_app(config: settings.Settings | None = None) -> Hub:
-    """The application for these settings (the environment's by default)."""
+def create_app(config: settings.Settings | None = None, opened: Services | None = None) -> Hub:
+    """The application for these settings (the environment's by default). A command that tells a person what is wrong
+    has `opened` the services before."""
     config = config or settings.current()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await open_services(config)
+        services = opened or await open_services(config)
         await services.committer.start()
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub import clock
 from hub.audit.entry import Act
 from hub.errors import Unauthenticated
+from hub.keys import Vault
 from hub.models.values import NO_NUL
 from hub.policies.gate import Gate, nobody
 from hub.policies.services import Services
@@ -69,6 +70,10 @@ def seal_totp(services: Services, account_id: UUID, secret: str) -> bytes:
     return services.vault.misc.seal(secret.encode(), b"totp|" + account_id.bytes)
 
 
+def open_totp(vault: Vault, account_id: UUID, sealed: bytes) -> str:
+    return vault.misc.open(sealed, b"totp|" + account_id.bytes).decode()
+
+
 def subject_of(row: Any, **more: Any) -> Subject:
     """The subject of an account row (joined with its unit)."""
     person = tuple(bytes(k) for k in (row["id_key"], row["phone_key"]) if k)
@@ -92,25 +97,34 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     counted = row is not None and await _claim(services, row["id"])
     stored = row["password"] if row is not None else None
     right = await asyncio.to_thread(_matches, stored, password)
-    if row is None or not counted or not right or not await _second_factor(services, row, code):
+    token = secrets.token_urlsafe(32)
+    session = hashlib.sha256(token.encode()).digest()
+    known = row is not None and counted and right and await _second_factor(services, row, code)
+    if not known or not await _open(services, row, session):
         gate = nobody(services) if row is None else Gate(services, subject_of(row), None)
         await gate.enter_refusal(Unauthenticated(), Act.login_fail)
         raise Unauthenticated(
             "账号、口令或动态码不正确，或账号已锁定。", "Wrong account, password or code, or the account is locked."
         )
-    token, now = secrets.token_urlsafe(32), clock.now()
-    session = hashlib.sha256(token.encode()).digest()
+    assert row is not None
+    gate = Gate(services, subject_of(row, session=session.hex()[:16]), None)
+    await services.committer.commit(gate.draft(Act.login))
+    return Opened(token, row["role"], services.settings.idle_session)
+
+
+async def _open(services: Services, row: Any, session: bytes) -> bool:
+    """The session, unless the account was changed since its row was read: what was right then may be so no more."""
     async with services.database.transaction() as connection:
-        await connection.execute("UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1", row["id"])
+        sql = "UPDATE account SET failures = 0, locked_until = NULL WHERE id = $1 AND rev = $2"
+        if await connection.execute(sql, row["id"], row["rev"]) != "UPDATE 1":
+            return False
         await connection.execute(
             "INSERT INTO session (token_hash, account_id, opened_at, seen_at) VALUES ($1, $2, $3, $3)",
             session,
             row["id"],
-            now,
+            clock.now(),
         )
-    gate = Gate(services, subject_of(row, session=session.hex()[:16]), None)
-    await services.committer.commit(gate.draft(Act.login))
-    return Opened(token, row["role"], services.settings.idle_session)
+        return True
 
 
 def _matches(stored: str | None, password: str) -> bool:
@@ -141,8 +155,7 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
     """The code of this half minute or its neighbours, and never the same one twice."""
     if row["totp"] is None:
         return False
-    secret = services.vault.misc.open(row["totp"], b"totp|" + row["id"].bytes).decode()
-    totp, step = pyotp.TOTP(secret), clock.seconds() // 30
+    totp, step = pyotp.TOTP(open_totp(services.vault, row["id"], row["totp"])), clock.seconds() // 30
     for candidate in (step - 1, step, step + 1):
         if candidate > row["totp_step"] and secrets.compare_digest(totp.at(candidate * 30), code):
             done = await services.database.execute(

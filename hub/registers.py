@@ -1,16 +1,18 @@
-"""`hub accounts|units|clients|regions`: whom and what the hub knows; each with add, list, disable, import."""
+"""`hub accounts|units|regions`: whom and what the hub knows; with `list`, `disable`, `enable` for clients too."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hub import admin
-from hub.console import Json, done, fail, json_of, rows_of, show, with_services
+from hub.console import Json, Yes, confirmed, counted, done, fail, rows_of, show, with_services
 from hub.models.account import ROLES
 from hub.models.region import TIERS
 from hub.policies.services import Services
+from hub.systems import Unit, clients
 
 accounts = typer.Typer(
     no_args_is_help=True,
@@ -21,15 +23,10 @@ units = typer.Typer(
     no_args_is_help=True,
     help="单位：代码、类型（规则所用）、所辖区划、上级。Units: code, type (a word of the policy), area, superior.",
 )
-clients = typer.Typer(
-    no_args_is_help=True,
-    help="机构系统：以公钥登记，见 docs/integration.md。Agency systems, registered by their public keys.",
-)
 regions = typer.Typer(
     no_args_is_help=True,
     help="区划：12位统计代码，五级。Administrative divisions: 12-digit codes, province to community.",
 )
-Unit = Annotated[str, typer.Argument(help="单位代码，见 hub units list。Code of the unit.")]
 
 
 @regions.command("import")
@@ -40,11 +37,18 @@ def regions_import(
     """导入区划（默认随附的 GB/T 2260 省市县表）。Load divisions; by default those shipped.
 
     已有代码只改名称与上级，不删除；上级须已有或在同一文件中。Known codes are renamed, none is removed; a parent must
-    be known or in the same file. 例 Example: hub regions import villages.csv
+    be known or in the same file. 例 Example:
+
+    hub regions import
+
+    echo code,name,level,parent > villages.csv
+
+    echo 500113001001,某社区,community,500113000000 >> villages.csv
+
+    hub regions import villages.csv
     """
-    rows = rows_of(path, "code", "name", "level", "parent")
-    count = with_services(lambda services: admin.add_regions(services, rows))
-    done(f"已导入 {count} 条区划。Imported {count} divisions.", as_json, imported=count)
+    sheet = rows_of(path, ("code", "name", "level", "parent"))
+    counted(with_services(lambda services: admin.add_regions(services, sheet.rows), sheet.places), as_json)
 
 
 @regions.command("add")
@@ -57,11 +61,10 @@ def regions_add(
 ) -> None:
     """增加一条区划，或改名。Add one division, or rename it; processes show a new name after a restart.
 
-    例 Example: hub regions add 500113001001 某社区 --level community --parent 500113001000
+    例 Example: hub regions add 500113001001 某社区 --level community --parent 500113000000
     """
     row = {"code": code, "name": name, "level": level, "parent": parent}
-    with_services(lambda services: admin.add_regions(services, [row]))
-    done(f"已增加区划 {code}。Added.", as_json, added=code)
+    counted(with_services(lambda services: admin.add_regions(services, [row])), as_json, code=code)
 
 
 @units.command("import")
@@ -69,16 +72,39 @@ def units_import(
     path: Annotated[Path, typer.Argument(help="CSV：code,name,type,region[,parent,latitude,longitude]")],
     as_json: Json = False,
 ) -> None:
-    """批量导入单位，上级在前；全部成功或全部不变。Import units, superiors first; all of them or none."""
-    new = []
-    for number, r in enumerate(rows_of(path, "code", "name", "type", "region"), 2):
-        try:
-            where = [float(r[n]) if r.get(n) else None for n in ("latitude", "longitude")]
-        except ValueError:
-            fail(f"第{number}行坐标不是数字。Line {number}: a coordinate is no number.")
-        new.append(admin.NewUnit(r["code"], r["name"], r["type"], r["region"], r.get("parent", ""), *where))
-    count = with_services(lambda services: admin.add_units(services, new))
-    done(f"已导入 {count} 个单位。Imported {count} units.", as_json, imported=count)
+    """批量导入单位，上级在前；全部成功或全部不变。Import units, superiors first; all of them or none.
+
+    已登记且相同的不动；有误则逐行列出。What is registered in the same words is left alone; every faulty line is named.
+    例 Example:
+
+    echo code,name,type,region > units.csv
+
+    echo 370102-court,历下法院,court,370102 >> units.csv
+
+    hub units import units.csv
+    """
+    optional = ("parent", "latitude", "longitude")
+    sheet = rows_of(path, ("code", "name", "type", "region"), optional)
+    new = [
+        admin.NewUnit(
+            r["code"],
+            r["name"],
+            r["type"],
+            r["region"],
+            r.get("parent", ""),
+            *(_coordinate(r.get(n)) for n in optional[1:]),
+        )
+        for r in sheet.rows
+    ]
+    counted(with_services(lambda services: admin.add_units(services, new), sheet.places), as_json)
+
+
+def _coordinate(text: str | None) -> float | None:
+    """NaN for what is no number: it is told with the other faults."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return math.nan
 
 
 @units.command("add")
@@ -92,8 +118,7 @@ def units_add(
 ) -> None:
     """增加单位。Add a unit. 例 Example: hub units add 370102-police 历下公安 --type police --region 370102"""
     new = admin.NewUnit(code, name, type, region, parent)
-    with_services(lambda services: admin.add_units(services, [new]))
-    done(f"已增加单位 {code}。Added.", as_json, added=code)
+    counted(with_services(lambda services: admin.add_units(services, [new])), as_json, code=code)
 
 
 @accounts.command("add")
@@ -118,6 +143,8 @@ def accounts_add(
     """
     new = admin.NewAccount(unit, name, role, id_number, phone, login)
     made = with_services(lambda services: admin.add_accounts(services, [new]))
+    if not made:
+        fail(f"账号 {name} 已登记且相同，未改动。It is registered already; to change it: hub accounts change")
     show([asdict(m) for m in made], as_json)
 
 
@@ -125,45 +152,45 @@ def accounts_add(
 def accounts_import(
     path: Annotated[Path, typer.Argument(help="CSV：unit,name,role,id_number[,phone]")], as_json: Json = False
 ) -> None:
-    """批量导入本单位人员，经其系统访问。Import a unit's people, who act through its system; all of them or none."""
-    new = [
-        admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone", ""))
-        for r in rows_of(path, "unit", "name", "role", "id_number")
-    ]
-    made = with_services(lambda services: admin.add_accounts(services, new))
-    show([{"id": m.id, "name": m.name} for m in made], as_json)
+    """批量导入本单位人员，经其系统访问。Import a unit's people, who act through its system; all of them or none.
+
+    已登记且相同的不动；有误则逐行列出。Who is registered in the same words is left alone; every faulty line is named.
+    例 Example: hub accounts import people.csv（见 docs/integration.md 第2节）
+    """
+    sheet = rows_of(path, ("unit", "name", "role", "id_number"), ("phone",))
+    new = [admin.NewAccount(r["unit"], r["name"], r["role"], r["id_number"], r.get("phone", "")) for r in sheet.rows]
+    made = with_services(lambda services: admin.add_accounts(services, new), sheet.places)
+    people = [{"id": m.id, "name": m.name} for m in made]
+    if people and not as_json:
+        show(people, as_json)
+    counted(admin.Counted(len(made), 0, len(new) - len(made)), as_json, accounts=people)
 
 
-@clients.command("add")
-def clients_add(
-    client_id: Annotated[str, typer.Argument(help="系统编号，即令牌请求的 iss。Its id, the assertion's iss.")],
-    unit: Unit,
-    jwks: Annotated[Path, typer.Option(help="公钥文件（JWKS，P-256，每个含 kid）。Public keys, 1 to 4.")],
-    scopes: Annotated[str, typer.Option(help="权限范围。What its tokens may do at most.")] = admin.SCOPES,
+@accounts.command("change")
+def accounts_change(
+    name: Annotated[str, typer.Argument(help="账号编号或登录名。Account id, or login.")],
+    password: Annotated[
+        bool, typer.Option("--password", help="换新口令，同时解锁。A new password; unlocks too.")
+    ] = False,
+    totp: Annotated[bool, typer.Option("--totp", help="换新动态码密钥。A new TOTP secret.")] = False,
+    role: Annotated[str, typer.Option(help=" ".join(ROLES))] = "",
+    unit: Annotated[str, typer.Option(help="新单位代码。Code of the new unit.")] = "",
     as_json: Json = False,
 ) -> None:
-    """登记机构系统。Register a system. 例 Example: hub clients add lixia-police 370102-police --jwks keys.json"""
-    found = json_of(jwks)
-    with_services(lambda services: admin.add_client(services, client_id, unit, found, scopes))
-    done(f"已登记 {client_id}。Registered.", as_json, registered=[client_id])
+    """改口令、动态码、角色或单位；此人的会话立即结束。Change an account; the person's sessions end at once.
 
-
-@clients.command("import")
-def clients_import(
-    path: Annotated[Path, typer.Argument(help='JSON：[{"id","unit","jwks"[,"scopes"]}]')], as_json: Json = False
-) -> None:
-    """批量登记机构系统。Register several systems from one JSON file, one after the other."""
-    found = json_of(path)
-    wanted = ("id", "unit", "jwks")
-    if not isinstance(found, list) or not all(isinstance(c, dict) and all(n in c for n in wanted) for c in found):
-        fail(f"{path} 应为列表，每项含 id、unit、jwks。A list is expected, each item with id, unit and jwks.")
-
-    async def work(services: Services) -> None:
-        for c in found:
-            await admin.add_client(services, c["id"], c["unit"], c["jwks"], c.get("scopes", admin.SCOPES))
-
-    with_services(work)
-    done(f"已登记 {len(found)} 个机构系统。Registered {len(found)}.", as_json, registered=[c["id"] for c in found])
+    新口令与动态码密钥只显示一次。以 HUB_OWNER_DATABASE_URL 连接：服务自身的数据库用户无权改。New secrets are shown
+    once. Connects by HUB_OWNER_DATABASE_URL, since the running hub's role may not change them.
+    例 Example: hub accounts change zhou --password --totp
+    """
+    change = admin.Change(password, totp, role, unit)
+    if change == admin.Change():
+        fail("请说明改什么。Say what to change: --password --totp --role --unit")
+    made = with_services(lambda services: admin.change_account(services, name, change), owner=True)
+    if as_json:
+        done("", as_json, **asdict(made))
+        return
+    show([{key: value for key, value in asdict(made).items() if value != ""}], as_json)
 
 
 NAMED = {
@@ -172,10 +199,19 @@ NAMED = {
     "clients": "系统编号。Client id; its tokens stop within five seconds.",
     "regions": "12位代码。12 digits; no new record may name it.",
 }
+EXAMPLES = {"accounts": "zhou", "units": "370102-police", "clients": "lixia-police", "regions": "500113001001"}
+
+
+def _question(noun: str, name: str, row: Any) -> str:
+    """What a person should know before it stops."""
+    if noun == "units":
+        zh = f"停用 {name}（{row['name']}），连同其 {row['accounts']} 个账号、{row['clients']} 个系统？"
+        return f"{zh}Disable it, with its {row['accounts']} accounts and {row['clients']} systems?"
+    return f"停用 {name}？Disable it?"
 
 
 def _add_shared(noun: str, group: typer.Typer) -> None:
-    """`list` and `disable`, the same for every noun."""
+    """`list`, `disable` and `enable`, the same for every noun."""
 
     @group.command("list", help=f"列出全部，含已停用的。List all {noun}, the disabled ones too.")
     def listing(as_json: Json = False) -> None:
@@ -183,11 +219,29 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
         show([dict(row) for row in rows], as_json)
 
     @group.command(
-        "disable", help="立即停用，不删除，不可重用。Stop at once; nothing is deleted, nothing is used again."
+        "disable",
+        help="立即停用，须确认；不删除，代码不可重用，可用 enable 恢复。Stop at once, after asking; nothing is "
+        "deleted, no code is used again, `enable` takes it back.\n\n"
+        f"例 Example: hub {noun} disable {EXAMPLES[noun]}",
     )
-    def disable(name: Annotated[str, typer.Argument(help=NAMED[noun])], as_json: Json = False) -> None:
-        with_services(lambda services: admin.disable(services, noun, name))
+    def disable(
+        name: Annotated[str, typer.Argument(help=NAMED[noun])], yes: Yes = False, as_json: Json = False
+    ) -> None:
+        async def work(services: Services) -> None:
+            confirmed(_question(noun, name, await admin.there(services, noun, name)), yes)
+            await admin.disable(services, noun, name)
+
+        with_services(work)
         done(f"已停用 {name}。Disabled.", as_json, disabled=name)
+
+    @group.command(
+        "enable",
+        help="重新启用；停用前的会话不恢复，须重新登录。Let it work again; sessions from before stay ended. "
+        f"例 Example: hub {noun} enable {EXAMPLES[noun]}",
+    )
+    def enable(name: Annotated[str, typer.Argument(help=NAMED[noun])], as_json: Json = False) -> None:
+        with_services(lambda services: admin.enable(services, noun, name))
+        done(f"已启用 {name}。Enabled.", as_json, enabled=name)
 
 
 for _noun, _group in (("accounts", accounts), ("units", units), ("clients", clients), ("regions", regions)):

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from hub import admin, keyfile, settings
-from hub.console import Json, done, err, fail, show, starting, with_services
+from hub.console import Json, configured, done, err, fail, show, starting, with_services
 from hub.people import ACCOUNT, subject_of
 from hub.policies import matrix
 from hub.policies.decide import Policy
@@ -50,7 +50,7 @@ def policy_check(
     例 Example: hub policy check copy.csv
     """
     try:
-        loaded = Policy.load(path or settings.current().policy)
+        loaded = Policy.load(path or configured().policy)
     except PolicyRefused as refused:
         if as_json:
             done("", True, good=False, problems=list(refused.problems))
@@ -117,11 +117,13 @@ def keys_create(as_json: Json = False) -> None:
 
     另存一份于数据库备份之外。Keep a sealed copy where the database's backups are not.
     """
-    path = settings.current().key_file
-    try:
-        keyfile.create(path, demo=settings.current().demo)
-    except FileExistsError:
-        fail(f"已存在，未改动。It exists and was left alone: {path}")
+    config = configured()
+    path = config.key_file
+    with starting():
+        try:
+            keyfile.create(path, demo=config.demo)
+        except FileExistsError:
+            fail(f"已存在，未改动。It exists and was left alone: {path}")
     done(f"已生成 {path}。Created.", as_json, created=path)
 
 

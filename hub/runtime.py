@@ -1,7 +1,13 @@
 """Where a command or a server finds its database: HUB_DATABASE_URL, else the embedded PostgreSQL."""
 
 import atexit
+import errno
+import os
+import shutil
+import socket
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from hub import keyfile, migrations
 from hub.embedded import Embedded, open_embedded
@@ -33,3 +39,50 @@ def with_key(config: Settings) -> Settings:
     if config.demo and not config.key_file.exists():
         keyfile.create(config.key_file, demo=True)
     return config
+
+
+class Stopped(RuntimeError):
+    """A command cannot go on with what there is; the text says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else, so that a busy one is said at once."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)  # two that bind the same port both succeed until one listens
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Stopped(
+                f"端口 {port} 已被占用，用 --port 另选。Port {port} is in use; choose another: --port"
+            ) from None
+        why = error.strerror or "no such host"
+        raise Stopped(f"无法监听 {host} 的端口 {port}，请检查 --host、--port。Cannot listen there: {why}") from None
+    return listening
+
+
+def socket_path(path: str) -> str:
+    """Where a unix socket can be made; what is no socket is left alone."""
+    there = Path(path).absolute()
+    if not os.access(there.parent, os.W_OK) or (there.exists() and not there.is_socket()):
+        raise Stopped(f"无法在 {there} 建套接字：请检查目录与权限（--uds）。No socket can be made there: check --uds")
+    return path
+
+
+def set_aside(config: Settings) -> Path:
+    """Move the embedded database and the demo's files out of the way; nothing is deleted but what was moved there
+    before. The database is started anew by `with_database`."""
+    _stop_all()
+    embedded = open_embedded(config.data / "pg", config.pg_bin)
+    if embedded.home.exists() and embedded.running():
+        raise Stopped(
+            "演示数据库正由另一进程使用，请先停止它。Another process uses the demo's database: stop that first."
+        )
+    for path in (embedded.home, config.data / "demo"):
+        aside = path.with_name(f"{path.name}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            path.rename(aside)
+    return embedded.home.with_name(f"{embedded.home.name}.old")

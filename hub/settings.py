@@ -3,16 +3,55 @@
 Every name begins with HUB_. The hub refuses to start on a missing or demo key outside a demo.
 """
 
+import math
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ON, OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+class SettingRefused(RuntimeError):
+    """A HUB_ variable does not say what it must; the text names it."""
 
 
 def _flag(name: str) -> bool:
-    return os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+    text = os.environ.get(name, "").strip().lower()
+    if text not in (*ON, *OFF):
+        raise SettingRefused(f"{name} 须为 1 或 0，现为 {text!r}。Set {name} to 1 or 0.")
+    return text in ON
+
+
+def _number(name: str, default: float, low: float, high: float) -> float:
+    text = os.environ.get(name, "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        zh, en = (
+            f"{name} 须为 {low:g} 至 {high:g} 的数，现为 {text!r}",
+            f"Set {name} to a number from {low:g} to {high:g}",
+        )
+        raise SettingRefused(f"{zh}。{en}.")
+    return value
+
+
+def _whole(name: str, default: int, low: int, high: int) -> int:
+    value = _number(name, default, low, high)
+    if value != int(value):
+        raise SettingRefused(f"{name} 须为整数。Set {name} to a whole number.")
+    return int(value)
+
+
+def _address(name: str, default: str) -> str:
+    text = os.environ.get(name) or default
+    if not re.fullmatch(r"https?://[^\s/]+(/[^\s]*)?", text):
+        raise SettingRefused(f"{name} 须为 http:// 或 https:// 地址。Set {name} to an http(s) address.")
+    return text
 
 
 def _path(name: str, default: Path) -> Path:
@@ -30,11 +69,11 @@ class Settings:
     pg_bin: str = field(default_factory=lambda: os.environ.get("HUB_PG_BIN", ""))
     policy: Path = field(default_factory=lambda: _path("HUB_POLICY", ROOT / "policy.csv"))
     suite: str = field(default_factory=lambda: os.environ.get("HUB_SUITE", "aes"))
-    issuer: str = field(default_factory=lambda: os.environ.get("HUB_ISSUER", "http://127.0.0.1:8000"))
-    pool_size: int = field(default_factory=lambda: int(os.environ.get("HUB_POOL_SIZE", "16")))
-    log_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_LOG_TIMEOUT", "2")))
-    intake_timeout: float = field(default_factory=lambda: float(os.environ.get("HUB_INTAKE_TIMEOUT", "0.08")))
-    even_out: float = field(default_factory=lambda: float(os.environ.get("HUB_EVEN_OUT", "0.05")))
+    issuer: str = field(default_factory=lambda: _address("HUB_ISSUER", "http://127.0.0.1:8000"))
+    pool_size: int = field(default_factory=lambda: _whole("HUB_POOL_SIZE", 16, 2, 1000))
+    log_timeout: float = field(default_factory=lambda: _number("HUB_LOG_TIMEOUT", 2, 0.1, 600))
+    intake_timeout: float = field(default_factory=lambda: _number("HUB_INTAKE_TIMEOUT", 0.08, 0.001, 60))
+    even_out: float = field(default_factory=lambda: _number("HUB_EVEN_OUT", 0.05, 0, 10))
     idle_session: int = 30 * 60
     token_life: int = 300
     upload_limit: int = 20 * 1024 * 1024

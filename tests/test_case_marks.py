@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from hub import admin
 from tests.forms import minimal
 from tests.test_amend import amended, patch, seen
@@ -151,7 +149,6 @@ async def test_a_second_report_on_a_known_case_reaches_somebody(world: World) ->
     assert "19999123127" in (await intake.get(f"/v1/cases/{case}")).text
 
 
-@pytest.mark.xfail(strict=True, reason="units disable hands nothing over yet")
 async def test_a_report_does_not_end_with_the_unit_that_had_it(world: World) -> None:
     """The station on duty is dissolved before it has read the report: whoever is on duty there now reads it."""
     code = f"{HOME}-police-station"

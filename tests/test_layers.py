@@ -32,10 +32,15 @@ LEVELS = [
         "intake",
         "oversight",
         "people",
+        "jwks",
+        "sheets",
+        "places",
+        "enlist",
+        "changes",
         "admin",
     ],
     ["api"],
-    ["main", "runtime", "demo", "console", "registers", "review", "cli"],
+    ["main", "runtime", "demo", "console", "registers", "systems", "review", "cli"],
 ]
 ONLY_IN = {
     "casbin": {"hub/policies/decide.py"},

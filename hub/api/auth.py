@@ -19,7 +19,7 @@ from jose import jwt
 from jose.exceptions import JOSEError
 
 from hub import clock
-from hub.errors import HubError, Unauthenticated
+from hub.errors import ScopeRefused, TokenRefused, Unauthenticated
 from hub.keys import public_jwk, thumbprint
 from hub.models.account import CASE_ROLES
 from hub.people import ACCOUNT, Sessions, subject_of
@@ -37,36 +37,6 @@ ASSERTION = (None, "JWT", "client-authentication+jwt")
 ACCESS = ("at+jwt",)
 """What `typ` may say: an assertion is no access token, nor the reverse (RFC 8725 section 3.11)."""
 REQUIRED = ("iss", "sub", "aud", "exp", "iat", "jti")
-
-
-class OAuthRefused(HubError):
-    """An error of the token endpoint also says what libraries look for (RFC 6749 section 5.2): `code` is its word."""
-
-    status, code = 400, "invalid_request"
-    zh, en = "请求缺少参数，或参数格式不正确。", "A parameter is missing or malformed."
-
-    def __init__(self, zh: str = "", en: str = "") -> None:
-        super().__init__(zh, en, error=self.code, error_description=en or self.en)
-
-
-class TokenRefused(OAuthRefused):
-    """One answer for every reason."""
-
-    status, code = 401, "invalid_client"
-    zh, en = "客户端认证失败。", "Client authentication failed."
-
-
-class GrantRefused(OAuthRefused):
-    code = "unsupported_grant_type"
-    zh, en = (
-        "仅支持 client_credentials 与 private_key_jwt。",
-        "Only client_credentials with private_key_jwt is supported.",
-    )
-
-
-class ScopeRefused(OAuthRefused):
-    code = "invalid_scope"
-    zh, en = "申请的权限范围超出登记。", "The scope asked for exceeds what is registered."
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from hub import people
 from hub.api import bodies
-from hub.api.auth import GrantRefused, OAuthRefused
 from hub.api.deps import Asked, CallerRoute, ServicesDep, TokensDep
 from hub.audit.entry import Act
+from hub.errors import GrantRefused, OAuthRefused
 from hub.policies.gate import Gate, nobody
 
 router = APIRouter(tags=["认证 authentication"])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,35 +15,68 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from hub.demo.province import build, load_cases, write_once
-from hub.demo.replay import Replay
+from hub import keyfile, keys, people
+from hub.db import Database
+from hub.demo.province import accounts_of, build, load_cases, places, write_once
+from hub.demo.replay import Replay, ReplayFailed
 from hub.main import create_app, open_services
+from hub.runtime import Stopped, listen, set_aside, with_database, with_key
 from hub.settings import Settings
 
 console = Console()
+EXAMPLE, READER = "spc2025-lu", "banan-police"
+"""A case, and a login that may open it."""
 
 
-def demo(config: Settings, port: int, *, once: bool = False, as_json: bool = False) -> None:
+def demo(config: Settings, port: int, *, once: bool = False, fresh: bool = False, as_json: bool = False) -> None:
     """Run the demo until Ctrl-C (or, with `once`, until it is loaded)."""
     console.stderr = as_json
+    listening = listen("127.0.0.1", port)
+    if fresh and config.database_url:
+        raise Stopped(
+            "--fresh 只用于内嵌数据库；请换一个空库。--fresh is for the embedded database: name an empty one."
+        )
+    if fresh:
+        _anew(config)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_demo(config, port, once, as_json))
+        ready = with_key(with_database(config))
+        if not asyncio.run(_ours(ready)):
+            if config.database_url:
+                raise Stopped(
+                    "HUB_DATABASE_URL 的库属于另一演示（密钥不同），请换一个空库。"
+                    "HUB_DATABASE_URL holds another demo's data, under another key: name an empty database."
+                )
+            _anew(config)
+            ready = with_key(with_database(config))
+        asyncio.run(_demo(ready, listening, port, once, as_json))
     console.print("已停止。Stopped.")
 
 
-def _listen(port: int) -> socket.socket:
-    """Take the port before anything else, so that a busy one is said at once."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _anew(config: Settings) -> None:
+    aside = set_aside(config)
+    console.print(
+        f"旧演示数据已移到 {aside}，另起新的。Data from before was moved there; starting anew.", soft_wrap=True
+    )
+
+
+async def _ours(config: Settings) -> bool:
+    """Is the database empty, or that of this key and of these files? After `.hub` was removed it may be neither."""
+    vault, path = keyfile.load(config.key_file, demo=True, suite=config.suite), config.data / "demo" / "accounts.json"
+    database = await Database(config.database_url, 2).connect()
     try:
-        listening.bind(("127.0.0.1", port))
-    except OSError:
-        raise OSError(f"端口 {port} 已被占用，用 --port 另选。Port {port} is in use; choose another: --port") from None
-    return listening
+        sql = "SELECT id, login, totp FROM account WHERE login = ANY($1) AND totp IS NOT NULL"
+        rows = await database.fetch(sql, [n.login for n in accounts_of(places(load_cases())) if n.login])
+    finally:
+        await database.close()
+    made = {account["login"]: account["totp"] for account in json.loads(path.read_text())} if path.exists() else {}
+    with suppress(keys.SealBroken):
+        found = [people.open_totp(vault, row["id"], row["totp"]) == made.get(row["login"]) for row in rows]
+        return any(found) or not found
+    return False
 
 
-async def _demo(config: Settings, port: int, once: bool, as_json: bool) -> None:
-    listening, folder = _listen(port), config.data / "demo"
+async def _demo(config: Settings, listening: socket.socket, port: int, once: bool, as_json: bool) -> None:
+    folder = config.data / "demo"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.print("演示省份：区划、单位、账号、机构系统 … Building the demo province …")
     services = await open_services(config)
@@ -60,7 +94,14 @@ async def _demo(config: Settings, port: int, once: bool, as_json: bool) -> None:
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started:
         await asyncio.sleep(0.02)
-    await _replay(config, port, folder)
+    try:
+        await _replay(config, port, folder)
+    except (ReplayFailed, httpx.HTTPStatusError) as failed:
+        server.should_exit = True
+        await serving
+        raise Stopped(
+            f"演示案例未能装载，请另起新的。The cases did not load; start anew with: hub demo --fresh\n{failed}"
+        ) from None
     if as_json:
         typer.echo(json.dumps(_ready(port, folder), ensure_ascii=False))
     else:
@@ -117,5 +158,21 @@ def _say(port: int, folder: Path) -> None:
             soft_wrap=True,
         )
     console.print(f"机构系统密钥 agency keys: {ready['agency_keys']}（docs/integration.md）", soft_wrap=True)
-    console.print(f"个案示例 a case to open:  /v1/cases/{ready['cases'].get('spc2025-lu', '')}", soft_wrap=True)
+    console.print("试一试 try it:", *_example(ready), sep="\n", highlight=False, markup=False, soft_wrap=True)
     console.print("Ctrl-C 停止 stops.")
+
+
+def _example(ready: dict[str, Any]) -> list[str]:
+    """Three lines for a shell that work as they are printed: report with one click, log in, read a case. A login's code
+    is made when the line runs, since it is good for a minute, once."""
+    hub, case = ready["address"], ready["cases"][EXAMPLE]
+    account = next(account for account in ready["accounts"] if account["login"] == READER)
+    code = f"$({sys.executable} -c 'import pyotp; print(pyotp.TOTP(\"{account['totp']}\").now())')"
+    body = (
+        f'{{\\"login\\":\\"{account["login"]}\\",\\"password\\":\\"{account["password"]}\\",\\"code\\":\\"{code}\\"}}'
+    )
+    return [
+        f'curl -s {hub}/v1/reports --data \'{{"place":"重庆市巴南区某路1号","happening_now":true}}\'',
+        f'TOKEN=$(curl -s {hub}/v1/sessions --data "{body}" | sed \'s/.*"token":"\\([^"]*\\).*/\\1/\')',
+        f'curl -s {hub}/v1/cases/{case} -H "Authorization: Bearer $TOKEN" -H "Purpose-Of-Use: case_handling"',
+    ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -50,12 +51,15 @@ class Directory:
         self._shown: dict[UUID, bytes] = {}
         self._several: dict[str, bytes] = {}
         self._duties: dict[tuple[str, str], UnitInfo | None] = {}
-        self._seen: dict[str, tuple[int, ...]] = {}
+        self._seen: dict[str, tuple[Any, ...]] = {}
 
     async def refresh(self) -> None:
-        """Load what has changed. Rows are only ever added or disabled, so two counts tell."""
+        """Load what has changed. Rows are only ever added, disabled or enabled, so a count and the moments tell."""
         for table, load in (("unit", self._load_units), ("region", self._load_regions)):
-            row = await self._database.fetchrow(f"SELECT count(*) AS all, count(disabled_at) AS off FROM {table}")
+            row = await self._database.fetchrow(
+                f"SELECT count(*) AS all, count(disabled_at) AS off, sum(extract(epoch FROM disabled_at)) AS when"
+                f" FROM {table}"
+            )
             if row is not None and self._seen.get(table) != tuple(row):
                 await load()
                 self._seen[table] = tuple(row)
