@@ -1,8 +1,11 @@
 """The demo province: whenever its making is cut off, the next start completes it."""
 
 import asyncio
+import itertools
 import json
 import os
+import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -17,10 +20,10 @@ import pytest
 
 from hub import admin, keyfile, migrations
 from hub.demo import province
-from hub.embedded import Embedded
+from hub.embedded import Embedded, open_embedded
 from hub.main import open_services
 from hub.policies.services import Services
-from hub.settings import Settings
+from hub.settings import ROOT, Settings
 
 
 class Cut(Exception):
@@ -77,14 +80,54 @@ async def test_a_build_cut_off_is_completed(
 
 def test_every_published_case_replays(tmp_path: Path) -> None:
     """`hub demo --once` in a fresh folder: every agency's submission is taken, under one case a script, and each
-    agency that acted reads its view; a second run finds everything there."""
+    agency that acted reads its view; a second run finds everything there. When the demo's files are gone and the
+    database is not, it starts anew, beside what was there; and what it prints to try works as printed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     tmp_path.chmod(0o755)
-    command = [sys.executable, "-m", "hub.cli", "demo", "--once", "--port", port]
+    home = tmp_path / "hub"
+    command = [sys.executable, "-m", "hub.cli", "demo", "--port", port]
+    environment = os.environ | {"HUB_DATA": str(home), "HUB_DATABASE_URL": "", "PYTHONUNBUFFERED": "1"}
     for _ in range(2):
-        environment = os.environ | {"HUB_DATA": str(tmp_path / "hub"), "HUB_DATABASE_URL": ""}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        once = [*command, "--once"]
+        done = subprocess.run(once, env=environment, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert len(list((tmp_path / "hub" / "demo" / "receipts").glob("*.json"))) >= 7
+        assert "anew" not in done.stdout, "control"
+    assert len(list((home / "demo" / "receipts").glob("*.json"))) >= 7
+    shutil.rmtree(home / "demo")
+    (home / "master.key").unlink()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, running.stdout))
+        lines = said[next(n for n, line in enumerate(said) if "try it" in line) + 1 :]
+        tried = subprocess.run(["bash", "-ec", "".join(lines)], capture_output=True, text=True, check=False)
+        running.send_signal(signal.SIGINT)
+    moved = [link.resolve() for link in home.glob("moved-pg-*")]
+    aside = [*home.glob("pg-*.old"), *(folder / "pg.old" for folder in moved)]
+    assert any("anew" in line for line in said) and (aside[0] / "data").is_dir(), said
+    receipt, case = tried.stdout.replace("}{", "}\n{").splitlines()
+    assert json.loads(receipt)["receipt"] and json.loads(case)["records"], tried
+    for folder in moved:
+        shutil.rmtree(folder)
+
+
+def test_make_clean_finds_what_was_moved(tmp_path: Path) -> None:
+    """Where root's own folders hide the data they lie elsewhere, and a link tells where."""
+    moved, link = tmp_path / "elsewhere", tmp_path / ".hub" / "moved-pg-15"
+    (moved / "pg").mkdir(parents=True)
+    link.parent.mkdir()
+    link.symlink_to(moved)
+    (tmp_path / "stays").mkdir()
+    made = ["make", "-f", str(ROOT / "Makefile"), "-C", str(tmp_path), "clean", "VENV=no-environment"]
+    assert subprocess.run(made, check=False, capture_output=True).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["stays"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's folders hide data from the database's user")
+def test_the_link_is_made(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    moved = open_embedded(tmp_path / "hub" / "pg")
+    (link,) = (tmp_path / "hub").glob("moved-pg-*")
+    assert link.resolve() == moved.home.parent and moved.home.is_relative_to("/var/tmp")
+    shutil.rmtree(moved.home.parent)

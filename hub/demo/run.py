@@ -171,8 +171,9 @@ def _example(ready: dict[str, Any]) -> list[str]:
     body = (
         f'{{\\"login\\":\\"{account["login"]}\\",\\"password\\":\\"{account["password"]}\\",\\"code\\":\\"{code}\\"}}'
     )
+    login = f'curl -s {hub}/v1/sessions -H Content-Type:application/json --data "{body}"'
     return [
         f'curl -s {hub}/v1/reports --data \'{{"place":"重庆市巴南区某路1号","happening_now":true}}\'',
-        f'TOKEN=$(curl -s {hub}/v1/sessions --data "{body}" | sed \'s/.*"token":"\\([^"]*\\).*/\\1/\')',
+        f'TOKEN=$({login} | sed \'s/.*"token":"\\([^"]*\\).*/\\1/\')',
         f'curl -s {hub}/v1/cases/{case} -H "Authorization: Bearer $TOKEN" -H "Purpose-Of-Use: case_handling"',
     ]
