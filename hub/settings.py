@@ -72,7 +72,7 @@ class Settings:
     issuer: str = field(default_factory=lambda: _address("HUB_ISSUER", "http://127.0.0.1:8000"))
     pool_size: int = field(default_factory=lambda: _whole("HUB_POOL_SIZE", 16, 2, 1000))
     log_timeout: float = field(default_factory=lambda: _number("HUB_LOG_TIMEOUT", 2, 0.1, 600))
-    intake_timeout: float = field(default_factory=lambda: _number("HUB_INTAKE_TIMEOUT", 0.08, 0.001, 60))
+    intake_timeout: float = field(default_factory=lambda: _number("HUB_INTAKE_TIMEOUT", 0.08, 0, 60))
     even_out: float = field(default_factory=lambda: _number("HUB_EVEN_OUT", 0.05, 0, 10))
     idle_session: int = 30 * 60
     token_life: int = 300

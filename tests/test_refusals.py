@@ -73,7 +73,7 @@ SETTINGS = {
     "HUB_POOL_SIZE": ("many", "1", "2.5", "nan"),
     "HUB_LOG_TIMEOUT": ("-1",),
     "HUB_EVEN_OUT": ("yes",),
-    "HUB_INTAKE_TIMEOUT": ("0",),
+    "HUB_INTAKE_TIMEOUT": ("-1",),
     "HUB_DEMO": ("maybe",),
     "HUB_ISSUER": ("hub.example",),
     "HUB_SUITE": ("rot13",),
