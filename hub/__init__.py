@@ -1,3 +1,3 @@
 """联护 Lianhu: a data-sharing hub against domestic violence."""
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
