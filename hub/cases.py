@@ -226,8 +226,8 @@ def drop_parties(rows: Rows, filing: Filing, target: Target) -> None:
     find her own records in the case of the other, and who was taken for a party would never read it."""
     if gone := party_rows(filing.before).keys() - party_rows(filing.parties).keys():
         keys_, roles, named = map(list, zip(*sorted(gone), strict=True))
-        rows.change(UNNAME, target.id, filing.record_id, keys_, roles, named)
-        rows.change(FORGET, target.id, keys_)
+        rows.follow(UNNAME, target.id, filing.record_id, keys_, roles, named)
+        rows.follow(FORGET, target.id, keys_)
 
 
 def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -> None:

@@ -183,6 +183,7 @@ class Rows:
     def __init__(self) -> None:
         self.tables: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
         self.changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self.after: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
     def insert(self, table: str, values: dict[str, Any], *, known: bool = False) -> None:
         """One row; those of a table name the same columns. One that may be `known` is left alone if it is there."""
@@ -192,11 +193,17 @@ class Rows:
         """An UPDATE of the row with the id `$1`."""
         self.changes[sql].append(args)
 
+    def follow(self, sql: str, *args: Any) -> None:
+        """A statement about the case with the id `$1`, new or changed here, for when all else is written: it works
+        something out from that."""
+        self.after[sql].append(args)
+
     def add(self, other: "Rows") -> None:
+        for ours, theirs in ((self.changes, other.changes), (self.after, other.after)):
+            for sql, many in theirs.items():
+                ours[sql] += many
         for where, rows in other.tables.items():
             self.tables[where] += rows
-        for sql, many in other.changes.items():
-            self.changes[sql] += many
 
     async def write(self, connection: Connection) -> None:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
@@ -209,7 +216,7 @@ class Rows:
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
             await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *tables.values())
-        for sql, many in self.changes.items():
+        for sql, many in (*self.changes.items(), *self.after.items()):
             await connection.executemany(sql, sorted(many, key=itemgetter(0)))
 
 

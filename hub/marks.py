@@ -98,6 +98,6 @@ def settle(rows: Rows, filing: Filing, target: Target, marks: Said) -> None:
         rows.insert("mark", {"stamp": stamp.value, "value": value} | row)
     if marks.gone:
         stamps, values = zip(*sorted(marks.gone), strict=True)
-        rows.change(TAKE_BACK, target.id, filing.record_id, list(stamps), list(values))
+        rows.follow(TAKE_BACK, target.id, filing.record_id, list(stamps), list(values))
     if marks.new or marks.gone:
-        rows.change(SETTLE, target.id)
+        rows.follow(SETTLE, target.id)
