@@ -26,7 +26,7 @@ def _command(arguments: tuple[str, ...], env: dict[str, str], files: list[str]) 
     os.environ.update(env)
     for number, (name, flags) in enumerate(zip(files, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY), strict=True)):
         os.dup2(os.open(name, flags), number)
-    sys.argv = ["hub", *arguments]
+    sys.argv, sys.stdin = ["hub", *arguments], os.fdopen(0)
     app()
 
 

@@ -168,7 +168,7 @@ async def test_keys_are_rotated_without_an_outage(world: World, config: Settings
 async def test_scopes_are_changed(world: World, config: Settings) -> None:
     police = await enrol.agency(world)
     await changed(config, "clients", "change", police.code, "--scopes", "cases:read")
-    with pytest.raises(AssertionError, match="invalid_client"):
+    with pytest.raises(AssertionError, match="invalid_scope"):
         await police.caller(scope="records:write")
     assert await knows(await police.caller()) == 200, "control"
     wrong = await asyncio.to_thread(run, config, "clients", "change", police.code, "--scopes", "all")
