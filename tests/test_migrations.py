@@ -26,10 +26,10 @@ UNIT = (
 )
 HELD = (
     "INSERT INTO cases (id, ref, number, status, stage, risk_level, region_code, opened_at, touched_at, touched,"
-    " handler_id, handler_path, handler_area, intake_open, alert_open, relocated, involved, named, key_wrapped, key_id,"
-    " acting, kinds)"
-    " VALUES ($1, $2, 'n', 'open', 'handling', 'low', '500113000000', $3, $3, $4, $5, 'city/county', '500113',"
-    " FALSE, FALSE, FALSE, ARRAY[$5::uuid], ARRAY[$6::uuid], '-', '-', ARRAY[$5, $6]::uuid[], ARRAY['visit', 'report'])"
+    " handler_id, handler_path, handler_area, duty_unit_id, intake_open, alert_open, relocated, involved, named,"
+    " key_wrapped, key_id, acting, kinds)"
+    " VALUES ($1, $2, 'n', 'open', 'handling', 'low', '500113000000', $3, $3, $4, $5, 'city/county', '500113', $5,"
+    " TRUE, FALSE, FALSE, ARRAY[$5::uuid], ARRAY[$6::uuid], '-', '-', ARRAY[$5, $6]::uuid[], ARRAY['visit', 'report'])"
 )
 KEPT = (
     "INSERT INTO party (id, case_id, role, person_id, unit_id, at) VALUES ($1, $2, 'victim', $3, $4, now())",
@@ -81,6 +81,10 @@ async def test_there_and_back(owner: str) -> None:
         assert [tuple(key) for key in keys] == [(b"k", b"", PERSON), (b"p", b"pn", PERSON), (b"q", b"", PERSON)]
         assert (row["victim_ids"], row["respondent_ids"]) == ([b"k"], [])
         assert (row["acting"], row["kinds"]) == (f"{COUNTY},{COURT}", '"visit","report"')
+        marks = await connection.fetch("SELECT stamp, value, record_id FROM mark ORDER BY stamp")
+        before = uuid.UUID(int=0)
+        assert [tuple(mark) for mark in marks] == [("named", str(COURT), before), ("risk_level", "low", before)]
+        assert row["intake"] == [COUNTY]
         down(owner)
         await connection.reload_schema_state()
         row = await connection.fetchrow("SELECT * FROM cases")

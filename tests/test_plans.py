@@ -50,8 +50,9 @@ WHERE u.place = n % u.many
     " '{}', '-', '-' FROM cases c, generate_series(1, 3) i WHERE c.key_id = '-'",
     "INSERT INTO change (record_id, version, case_id, categories, at) SELECT id, version, case_id, '{}', at FROM record"
     " ON CONFLICT DO NOTHING",
-    "INSERT INTO party_key (key, case_id, role, kind, person_id) SELECT decode(md5(c.id::text || i), 'hex'), c.id,"
-    " 'victim', 'id', gen_random_uuid() FROM cases c, generate_series(1, 3) i ON CONFLICT DO NOTHING",
+    "INSERT INTO party_key (key, case_id, role, kind, record_id, person_id)"
+    " SELECT decode(md5(c.id::text || i), 'hex'), c.id, 'victim', 'id', gen_random_uuid(), gen_random_uuid()"
+    " FROM cases c, generate_series(1, 3) i ON CONFLICT DO NOTHING",
     "INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, case_refs, leaf, body)"
     " SELECT gen_random_uuid(), n, now() - n * interval '1 minute', 'read', 'case_handling', 'permit', 200,"
     " md5((n % 200)::text)::uuid, ARRAY[gen_random_uuid()], '-', '-' FROM generate_series(1, 20000) n",

@@ -158,7 +158,7 @@ async def both_add(world: World, case: uuid.UUID) -> list[Any]:
     keys = [os.urandom(16) for _ in range(400)]
 
     async def write(order: list[bytes]) -> None:
-        rows, known = Rows(), {"role": "child", "named": b"", "kind": "id", "person_id": case}
+        rows, known = Rows(), {"role": "child", "named": b"", "record_id": case, "kind": "id", "person_id": case}
         for key in order:
             rows.insert("party_key", {"key": key, "case_id": case} | known, known=True)
         async with world.services.database.transaction() as connection:

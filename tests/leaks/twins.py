@@ -19,7 +19,7 @@ from tests.conftest import free_port
 from tests.leaks.province import settle
 from tests.world import Caller, World, populate
 
-DATA = "cases, case_unit, record, party_key, receipt, change, attachment, attachment_chunk"
+DATA = "cases, mark, case_unit, record, party_key, receipt, change, attachment, attachment_chunk"
 FRESH = re.compile(r"20(?:2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 """Times that the hub made; those in the bodies that tests send lie before 2026."""
 NAMED = {
