@@ -61,7 +61,6 @@ class Effects:
     stage: str | None = None
     region_code: str | None = None
     relocated: bool | None = None
-    accepted: bool | None = None
     marks: Said = field(default_factory=lambda: Said(set(), set()))
     called: UUID | None = None
     """The unit on duty, for a report that came to a case that was there: its intake reads who reported."""
@@ -82,7 +81,6 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     effects = Effects(
         stage=kind.stage.value if kind.stage else None,
         relocated=set_.get(Stamp.relocated),
-        accepted=set_.get(Stamp.accepted),
         marks=marks.said(filing, directory),
         kind=filing.kind if open_origin else ANONYMOUS,
         acting=[filing.unit_id] if open_origin else [],
@@ -102,7 +100,7 @@ def _check_units(filing: Filing, directory: Directory) -> None:
     """Whoever a record names must be known: else `Invalid` points at each code that is not."""
     unknown = []
     for name, stamp in setting(filing.kind):
-        if stamp in (Stamp.named, Stamp.referred) and (said := filing.values.get(name)) is not None:
+        if stamp in marks.UNITS and (said := filing.values.get(name)) is not None:
             places = (
                 {f"/{name}/{i}": code for i, code in enumerate(said)} if isinstance(said, list) else {f"/{name}": said}
             )
@@ -199,7 +197,7 @@ def touch_case(
     stamped = set(changed) | ({ROUTINE} if new_record or effects.marks.shows else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
-    values |= {"called": effects.called, "joins": joins and effects.accepted is not False}
+    values |= {"called": effects.called, "joins": joins and not effects.marks.refuses}
     values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"', "stage": effects.stage}
     values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
@@ -231,11 +229,15 @@ def drop_parties(rows: Rows, filing: Filing, target: Target) -> None:
 
 
 def _link(rows: Rows, target: Target, units: list[UUID], directory: Directory) -> None:
-    """Units that may have to do with a case, and whether it lies outside their area."""
+    """Units that may have to do with a case."""
     for unit in dict.fromkeys(units):
-        row = {"unit_id": unit, "opened_at": target.opened_at, "case_id": target.id}
-        row["outside"] = not directory.covers(unit, target.region)
+        row = _linked(unit, target.id, target.opened_at, target.region, directory)
         rows.insert("case_unit", row, known=not target.new)
+
+
+def _linked(unit: UUID, case_id: UUID, opened_at: datetime, region: str, directory: Directory) -> dict[str, Any]:
+    """A row of `case_unit`, which says too whether the case lies outside the unit's area."""
+    return {"unit_id": unit, "opened_at": opened_at, "case_id": case_id, "outside": not directory.covers(unit, region)}
 
 
 HAND_OVER = """
@@ -251,13 +253,13 @@ async def hand_over(connection: Connection, directory: Directory, unit: UUID) ->
     waiting = await connection.fetch(
         "SELECT id, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake) ORDER BY id FOR UPDATE", unit
     )
-    moved, links = [], []
+    rows, moved = Rows(), 0
     for row in waiting:
         duty = directory.duty_unit(row["region_code"])
         if duty is not None and duty.id != unit:
-            moved.append((row["id"], unit, duty.id))
-            links.append((duty.id, row["opened_at"], row["id"], not directory.covers(duty.id, row["region_code"])))
-    await connection.executemany(HAND_OVER, moved)
-    sql = "INSERT INTO case_unit (unit_id, opened_at, case_id, outside) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-    await connection.executemany(sql, links)
-    return len(moved)
+            link = _linked(duty.id, row["id"], row["opened_at"], row["region_code"], directory)
+            rows.insert("case_unit", link, known=True)
+            rows.change(HAND_OVER, row["id"], unit, duty.id)
+            moved += 1
+    await rows.write(connection)
+    return moved

@@ -44,8 +44,12 @@ async def there(services: Services, noun: str, name: str) -> Row:
     """What is registered under this name; raises `Refused` when nothing is."""
     row = await services.database.fetchrow(THERE[noun], name)
     if row is None:
-        raise Refused(f"不存在：{name}（见 hub {noun} list）", f"not found: {name}; see hub {noun} list")
+        raise _absent(noun, name)
     return row
+
+
+def _absent(noun: str, name: str) -> Refused:
+    return Refused(f"不存在：{name}（见 hub {noun} list）", f"not found: {name}; see hub {noun} list")
 
 
 async def disable(services: Services, noun: str, name: str) -> None:
@@ -120,7 +124,7 @@ async def change_account(services: Services, name: str, change: Change) -> Chang
             name,
         )
         if row is None:
-            raise Refused(f"不存在：{name}（见 hub accounts list）", f"not found: {name}; see hub accounts list")
+            raise _absent("accounts", name)
         role, code = change.role or row["role"], change.unit or row["code"]
         await _check_change(connection, services, faults, row, change)
         faults.settle()
@@ -174,9 +178,7 @@ async def change_client(
         await lock(connection, "clients")
         row = await connection.fetchrow("SELECT jwks, scopes FROM client WHERE id = $1 FOR UPDATE", client_id)
         if row is None:
-            raise Refused(
-                f"不存在：{client_id}（见 hub clients list）", f"not found: {client_id}; see hub clients list"
-            )
+            raise _absent("clients", client_id)
         held = {key["kid"]: key for key in row["jwks"]["keys"]}
         for kid in remove:
             if held.pop(kid, None) is None:

@@ -1,5 +1,6 @@
 """Enlisting accounts and clients. Lists are taken whole or not at all; every fault is named."""
 
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from hub.db import Connection
 from hub.jwks import wrong_set
 from hub.models.account import CASE_ROLES, ROLES
 from hub.models.directory import UnitInfo
-from hub.models.values import id_number_of, phone_of
-from hub.places import CODE, is_name
+from hub.models.values import CODE, id_number_of, phone_of
+from hub.places import is_name
 from hub.policies.services import Services
 from hub.sheets import Counted, Faults, lock, log
 
@@ -225,7 +226,7 @@ async def add_client(services: Services, client_id: str, unit_code: str, jwks: A
 
 
 def _check_client(services: Services, faults: Faults, n: int, new: NewClient) -> UnitInfo | None:
-    if not isinstance(new.id, str) or not CODE.match(new.id):
+    if not isinstance(new.id, str) or not re.fullmatch(CODE, new.id):
         faults.found(n, "id", "须为1至64个字母、数字、. _ -", "must be 1 to 64 letters, digits, . _ -")
     check_scopes(faults, n, new.scopes)
     if wrong := wrong_set(new.jwks):

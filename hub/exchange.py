@@ -267,7 +267,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
             waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1 FOR UPDATE", target.id)
             target.alert = waits is None or waits["alert_open"]
             _may_close(effects, target)
-        joins = effects.accepted is True  # who filed the record works on the case, or refused to
+        joins = effects.marks.accepts  # who filed the record works on the case, or refused to
         cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)
         cases.drop_parties(rows, filing, target)

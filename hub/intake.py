@@ -169,20 +169,22 @@ class Intake:
         # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
         # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
         apart = bool(accepted.values.get("reporter_is_victim"))
-        adding = partial(self._rows, accepted, subject, filing)
+        adding = partial(self._rows, accepted, subject, filing, duty)
         return self.writer.file(Submission(filing, adding, duty=duty, target=target, apart=apart))
 
-    def _rows(self, accepted: Accepted, subject: Subject, filing: Filing, rows: Rows, target: Target) -> None:
+    def _rows(
+        self, accepted: Accepted, subject: Subject, filing: Filing, duty: UUID | None, rows: Rows, target: Target
+    ) -> None:
         """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
         services = self.services
         effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
         filing.lead = target.new
-        handler, region = handler_for(services, accepted.values)
         if target.new:
+            handler, region = handler_for(services, accepted.values)
             effects.acting = [handler.id]
             cases.add_case(rows, target, filing, effects, handler, region, services.directory, alert=True, intake=True)
         else:
-            effects.called = None if accepted.known else handler.id  # who works on it already reads who reported again
+            effects.called = duty  # who works on it already reads who reported again; of an addition nobody is told
             told = {"new_record": True, "joins": False}
             cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **told)
         if accepted.known is None:

@@ -84,6 +84,14 @@ class Said:
     def closes(self) -> bool:
         return (Stamp.closed, "true") in self.new
 
+    @property
+    def accepts(self) -> bool:
+        return (Stamp.accepted, "true") in self.new
+
+    @property
+    def refuses(self) -> bool:
+        return (Stamp.accepted, "false") in self.new
+
 
 def said(filing: Filing, directory: Directory) -> Said:
     before, now = (marks_of(filing.kind, values, directory) for values in (filing.was, filing.values))

@@ -11,12 +11,12 @@ from uuid import UUID, uuid4
 from hub.db import UniqueViolation
 from hub.models.directory import UnitInfo
 from hub.models.region import TIERS, area
+from hub.models.values import CODE
 from hub.policies.services import Services
 from hub.sheets import Counted, Faults, Refused, lock, log
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
 COLUMNS = ("code", "name", "level", "parent")
-CODE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 LONGEST = 100
 
 
@@ -126,7 +126,7 @@ async def add_units(services: Services, units: Iterable[NewUnit]) -> Counted:
 def _check_unit(
     services: Services, faults: Faults, n: int, unit: NewUnit, known: Mapping[str, Any], twice: bool
 ) -> None:
-    if not CODE.match(unit.code):
+    if not re.fullmatch(CODE, unit.code):
         faults.found(n, "code", "须为1至64个字母、数字、. _ -", "must be 1 to 64 letters, digits, . _ -")
     elif twice:
         faults.found(n, "code", f"重复：{unit.code}", f"stands twice in the list: {unit.code}")

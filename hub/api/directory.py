@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api import bodies
 from hub.api.deps import Asked, CallerRoute
+from hub.models.values import CODE
 
 router = APIRouter(prefix="/v1", tags=["目录 directory"], route_class=CallerRoute)
-CODE = r"^[A-Za-z0-9._-]{0,64}$"
 
 
 class Listed(BaseModel):
@@ -21,7 +21,7 @@ class Listed(BaseModel):
 
     name: str = Field("", max_length=100, description="名称中的字 part of the name")
     within: str = Field("", pattern=r"^[0-9]{0,12}$", description="区划代码或其前几位 region code, or its first digits")
-    after: str = Field("", pattern=CODE, description="上一页的 next")
+    after: str = Field("", pattern=f"^({CODE})?$", description="上一页的 next")
     limit: int = Field(100, ge=1, le=500)
 
 

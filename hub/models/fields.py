@@ -65,7 +65,7 @@ class Retention(StrEnum):
 
 
 class Stamp(StrEnum):
-    """Columns of the case that a field may set beside being stored (see `hub/intake.py`)."""
+    """Columns of the case that a field may set beside being stored (see `hub/marks.py` and `hub/cases.py`)."""
 
     risk_level = "risk_level"
     region = "region_code"

@@ -15,6 +15,8 @@ from hub import clock, settings
 TEXT_LIMIT = 20_000
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps none."""
+CODE = r"[A-Za-z0-9._-]{1,64}"
+"""Codes of units, ids of systems."""
 DEMO_AREA = "990000"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
@@ -129,4 +131,4 @@ PastDay = Annotated[date, BeforeValidator(_written), AfterValidator(_past_day)]
 Day = Annotated[date, BeforeValidator(_written), AfterValidator(_day)]
 RegionCode = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_region)]
 """GB/T 2260 code of 6 digits or statistical code of 12; checked against the loaded table on submission."""
-UnitCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+UnitCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=f"^{CODE}$")]
