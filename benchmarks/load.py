@@ -18,7 +18,7 @@ import asyncpg
 
 from benchmarks import sample
 from benchmarks.limit import COLUMNS as FLAT
-from hub import admin, cases, clock, keys
+from hub import admin, cases, clock, keys, signing
 from hub.audit.committer import columns
 from hub.audit.entry import GENESIS, Act
 from hub.filing import Filing, Rows, filled, finish, recognise
@@ -68,9 +68,10 @@ async def prepare(services: Services) -> dict[str, str]:
     await admin.add_accounts(services, people_)
     auditor = admin.NewAccount("9901-police", "auditor", "auditor", sample.person(9_100_000, "male")["id_number"])
     (made,) = await admin.add_accounts(services, [auditor_with_login(auditor)])
-    pem = keys.new_signing_key()
+    pem = signing.new_signing_key()
+    jwks = {"keys": [signing.public_jwk(pem)]}
     for client in CLIENTS:
-        await admin.add_client(services, client, client, {"keys": [keys.public_jwk(pem)]}, "cases:read records:write")
+        await admin.add_client(services, client, client, jwks, "cases:read records:write")
     return {"pem": pem, "totp": made.totp, "password": made.password}
 
 

@@ -4,12 +4,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from hub import clock, keys, marks
 from hub.db import Connection
 from hub.errors import Invalid
 from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, party_rows, setting, stamps
+from hub.ids import new_id
 from hub.marks import Said
 from hub.models.case import packed, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
@@ -48,10 +49,10 @@ def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = N
 
 def new_target(vault: keys.Vault, at: datetime, household: UUID | None, persons: dict[bytes, UUID]) -> Target:
     """A case that is to be opened. Cases that share a person share a household."""
-    case_id = uuid4()
+    case_id = new_id()
     key, wrapped = vault.new_case_key(case_id)
     ref = vault.pseudonym("case", case_id.bytes)
-    return Target(case_id, ref, wrapped, vault.key_id, key, at, "", True, household or uuid4(), persons)
+    return Target(case_id, ref, wrapped, vault.key_id, key, at, "", True, household or new_id(), persons)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     set_ = {stamp: value for stamp, value in said.items() if before.get(stamp) != value}
     open_origin = kind.origin == "routine" and kind.public
     effects = Effects(
-        stage=kind.stage.value if kind.stage else None,
+        stage=kind.stage,
         relocated=set_.get(Stamp.relocated),
         marks=marks.said(filing, directory),
         kind=filing.kind if open_origin else ANONYMOUS,
@@ -126,17 +127,14 @@ def add_case(
     involved = list(dict.fromkeys([handler.id, *effects.acting, *([reporting] if reporting else [])]))
     row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
     row["region_code"] = target.region = region_code
-    row |= {"status": Status.open.value, "stage": effects.stage or Stage.handling.value}
-    row |= {"risk_level": RiskLevel.unknown.value, "relocated": bool(effects.relocated)}
+    row |= {"status": Status.open, "stage": effects.stage or Stage.handling, "risk_level": RiskLevel.unknown}
     row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
-    row |= {"intake": [handler.id] if intake else [], "alert_open": alert}
+    row |= {"intake": [handler.id] if intake else [], "alert_open": alert, "relocated": bool(effects.relocated)}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
-    row["kinds"] = f'"{effects.kind}"'
-    row |= {"acting": ",".join(map(str, effects.acting or [handler.id]))}
+    row |= {"kinds": f'"{effects.kind}"', "acting": ",".join(map(str, effects.acting or [handler.id]))}
     row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
-    row |= _keys_of(filing)
-    rows.insert("cases", row)
+    rows.insert("cases", row | _keys_of(filing))
     marks.settle(rows, filing, target, effects.marks)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
     _link(rows, target, [*involved, *effects.marks.units, *above], directory)

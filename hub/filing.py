@@ -10,11 +10,12 @@ from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from hub import keys
 from hub.audit.committer import Draft, columns
 from hub.db import Connection, insert_rows
+from hub.ids import new_id
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import FIRST, SEALED_COLUMNS, split
@@ -138,7 +139,7 @@ class Filing:
     unit_id: UUID
     account_id: UUID | None = None
     client_id: str | None = None
-    record_id: UUID = field(default_factory=uuid4)
+    record_id: UUID = field(default_factory=new_id)
     version: int = 1
     previous: bytes = bytes(32)
     changed: list[int] = field(default_factory=list)
@@ -162,10 +163,8 @@ def filled(filing: Filing) -> list[int]:
 
 def seal_fields(filing: Filing, key: keys.CaseKey) -> dict[str, bytes | None]:
     """Envelopes by column for every category the record fills, beside those carried over."""
-    sealed, sealer = dict(filing.carried), key.data
-    for name, members in split(KINDS[filing.kind], filing.values, whole=filing.version == 1).items():
-        sealed[name] = sealer.seal(members, keys.bind("record", filing.record_id, name, filing.version))
-    return sealed
+    parts = split(KINDS[filing.kind], filing.values, whole=filing.version == 1)
+    return filing.carried | keys.seal_row(key, (filing.record_id, filing.version), parts)
 
 
 def stamps(kind: str, values: dict[str, Any]) -> dict[Stamp, Any]:
@@ -269,7 +268,7 @@ def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
     for (key, role, named), (kind, party) in party_rows(filing.parties).items():
         if (person := persons.get(id(party))) is None:
             known = (target.persons[k] for k in party.keys.values() if k in target.persons)
-            person = persons[id(party)] = next(known, None) or uuid4()
+            person = persons[id(party)] = next(known, None) or new_id()
         row = {"key": key, "case_id": target.id, "role": role, "named": named}
         row |= {"record_id": filing.record_id, "kind": kind, "person_id": person}
         rows.insert("party_key", row, known=filing.version > 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 
@@ -19,6 +19,7 @@ from hub.casework import find_record
 from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
+from hub.ids import new_id
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -44,7 +45,7 @@ class Accepted:
     code_hash: bytes
     secret_hash: bytes
     at: datetime
-    record_id: UUID = field(default_factory=uuid4)
+    record_id: UUID = field(default_factory=new_id)
     known: Subject | None = None
 
     def receipt(self, target: Target) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Any, TypeAlias
 
-from hub.keys import thumbprint
+from hub.signing import thumbprint
 
 Wrong: TypeAlias = tuple[str, str] | None
 """What is wrong, in Chinese and in English."""

@@ -8,7 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from hub.keys import SUITES, Vault, new_signing_key, public_jwk
+from hub.keys import SUITES, Vault
+from hub.signing import new_signing_key, public_jwk
 
 
 class KeyRefused(RuntimeError):

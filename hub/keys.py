@@ -1,4 +1,4 @@
-"""Seal, open, keyed hashes, pseudonyms: the only importer of `cryptography`.
+"""Seal, open, keyed hashes, pseudonyms: all that is done with secret keys; what is signed is in `hub/signing.py`.
 
 Two suites: `aes` (AES-256-GCM, SHA-256) and `sm` (SM4-GCM, SM3; GB/T 39786-2021). A data key per case is
 wrapped by the master key from a file of mode 0600. Every envelope binds table, row, version and column, so a
@@ -6,8 +6,6 @@ ciphertext moved elsewhere does not open. Record envelopes open only against a r
 """
 
 import base64
-import hashlib
-import hmac
 import json
 import os
 from collections import OrderedDict
@@ -19,11 +17,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives import hmac as crypto_hmac
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from hub import ids
 
 NONCE = 12
 _NONCE, _CIPHERTEXT = slice(1, 1 + NONCE), slice(1 + NONCE, None)
@@ -62,6 +61,7 @@ class Sm4Gcm:
 
 
 SUITES: dict[str, tuple[bytes, type[Any]]] = {"aes": (b"\x01", AESGCM), "sm": (b"\x02", Sm4Gcm)}
+SHA256, HASHES = hashes.SHA256(), {"aes": hashes.SHA256(), "sm": hashes.SM3()}
 UNFIT = (InvalidTag, ValueError, IndexError)
 """What opening an altered, moved or shortened envelope raises."""
 
@@ -137,9 +137,20 @@ def bind(table: str, row: UUID, column: str, version: int) -> bytes:
     return b"%b|%b|%b|%d" % (table.encode(), row.bytes, column.encode(), version)
 
 
+@lru_cache(maxsize=4096)
 def ending(column: str, version: int) -> bytes:
     """The end of `bind`, the same for every row."""
     return b"%b|%d" % (column.encode(), version)
+
+
+def seal_row(key: CaseKey, record: tuple[UUID, int], columns: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Seal columns of a record version; their nonces come from one draw."""
+    sealer, prefix, sealed = key.data, b"record|%b|" % record[0].bytes, {}
+    encrypt, mark, drawn = sealer.encrypt, sealer.mark, os.urandom(NONCE * len(columns))
+    for n, (name, data) in enumerate(columns.items()):
+        nonce = drawn[NONCE * n : NONCE * (n + 1)]
+        sealed[name] = mark + nonce + encrypt(nonce, data, prefix + ending(name, record[1]))
+    return sealed
 
 
 def open_row(
@@ -188,13 +199,12 @@ class Vault:
         self.suite, self._source = suite, source
         self._masters = sealers(raw, suite)
         self.key_id: str = raw["masters"][0]["id"]
-        self._lookup = base64.b64decode(raw["lookup"])
-        self._keyed = hmac.new(self._lookup, digestmod=hashlib.sha256)
-        self._pseudonym = hmac.new(base64.b64decode(raw["pseudonym"]), digestmod=hashlib.sha256)
+        self._lookup = HMAC(base64.b64decode(raw["lookup"]), HASHES[suite])
+        self._pseudonym = HMAC(base64.b64decode(raw["pseudonym"]), SHA256)
         self._log, self._logs = base64.b64decode(raw["log"]), dict[int, Sealer]()
         self.whole_log = Sealer(suite, self._log)
         self.misc = Sealer(suite, base64.b64decode(raw["misc"]))
-        self._tag = hmac.new(base64.b64decode(raw["misc"]), digestmod=hashlib.sha256)
+        self._tag = HMAC(base64.b64decode(raw["misc"]), SHA256)
         self.signing_key: str = raw["signing"]
         self._cache: OrderedDict[UUID, CaseKey] = OrderedDict()
 
@@ -215,8 +225,7 @@ class Vault:
         it serves thirty days. Entries from before details stood apart have the `whole_log`'s."""
         period = at.toordinal() // 30
         if period not in self._logs:
-            algorithm = hashes.SM3() if self.suite == "sm" else hashes.SHA256()
-            self._logs[period] = Sealer(self.suite, _mac(self._log, algorithm, b"log|%d" % period))
+            self._logs[period] = Sealer(self.suite, _mac(self._log, HASHES[self.suite], b"log|%d" % period))
         return self._logs[period]
 
     def _unwrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> bytes:
@@ -241,57 +250,33 @@ class Vault:
 
     def lookup(self, kind: str, *values: str) -> bytes:
         """Keyed hash (16 bytes) by which an identifier is found again without being stored."""
-        message = "\x1f".join((kind, *values)).encode()
-        return _mac(self._lookup, hashes.SM3(), message)[:16] if self.suite == "sm" else _under(self._keyed, message)
+        return _under(self._lookup, "\x1f".join((kind, *values)).encode())
 
     def pseudonym(self, kind: str, value: bytes) -> UUID:
         """What the access log calls a case or a person."""
-        return UUID(bytes=_under(self._pseudonym, kind.encode() + b"|" + value))
+        return ids.of_bytes(_under(self._pseudonym, kind.encode() + b"|" + value))
 
     def tag(self, message: bytes) -> str:
         """A short keyed hash for ETags: equal for equal visible content, meaningless to anyone else."""
         return _under(self._tag, message).hex()
 
 
-def _under(keyed: "hmac.HMAC", message: bytes) -> bytes:
+def _under(keyed: HMAC, message: bytes) -> bytes:
     """16 bytes of a keyed hash. The key is taken in once: half the work, and a submission has ten of these."""
     begun = keyed.copy()
     begun.update(message)
-    return begun.digest()[:16]
+    return begun.finalize()[:16]
 
 
 def commitment(opening: bytes, body: bytes) -> bytes:
     """HMAC-SHA-256(random 32 bytes, canonical body): binds a log leaf to its sealed body."""
-    return _mac(opening, hashes.SHA256(), body)
+    return _mac(opening, SHA256, body)
 
 
 def _mac(key: bytes, algorithm: hashes.HashAlgorithm, message: bytes) -> bytes:
-    mac = crypto_hmac.HMAC(key, algorithm)
+    mac = HMAC(key, algorithm)
     mac.update(message)
     return mac.finalize()
-
-
-def new_signing_key() -> str:
-    """A fresh P-256 private key, PEM (PKCS 8)."""
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return ec.generate_private_key(ec.SECP256R1()).private_bytes(*form).decode()
-
-
-def public_jwk(pem: str) -> dict[str, str]:
-    """The public JWK (RFC 7517) of a P-256 private key, with its RFC 7638 thumbprint as `kid`."""
-    private = serialization.load_pem_private_key(pem.encode(), None)
-    assert isinstance(private, ec.EllipticCurvePrivateKey)
-    numbers = private.public_key().public_numbers()
-    jwk = {"kty": "EC", "crv": "P-256"}
-    for name, value in (("x", numbers.x), ("y", numbers.y)):
-        jwk[name] = base64.urlsafe_b64encode(value.to_bytes(32, "big")).rstrip(b"=").decode()
-    return jwk | {"kid": thumbprint(jwk), "use": "sig", "alg": "ES256"}
-
-
-def thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638, SHA-256, base64url."""
-    canonical = json.dumps({k: jwk[k] for k in ("crv", "kty", "x", "y")}, separators=(",", ":"), sort_keys=True)
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
 
 
 def sealers(raw: dict[str, Any], suite: str) -> dict[str, Sealer]:

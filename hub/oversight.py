@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub import cursors, keys
+from hub import cursors, ids, keys
 from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
 from hub.errors import Forbidden, Invalid, NotFound, Unavailable
@@ -171,7 +171,7 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
 
     vault, directory = gate.services.vault, gate.services.directory
     if filters.case:  # the first arguments, as `OF_CASE` has it
-        case = UUID(filters.case)
+        case = ids.of_text(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
     if filters.who:
         add("l.actor = {0}::uuid", vault.pseudonym("actor", _actor(filters.who)))
@@ -191,14 +191,14 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
 
 def _actor(who: str) -> bytes:
     try:
-        return UUID(who).bytes
+        return ids.of_text(who).bytes
     except ValueError:
         return who.encode()
 
 
 def _is_uuid(text: str) -> bool:
     try:
-        UUID(text)
+        ids.of_text(text)
     except ValueError:
         return False
     return True

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from hub import ids
 from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
@@ -214,7 +215,7 @@ class Writer:
         if row["filed"] is not None:
             return Filed(row["filed"], row["digest"], again=True)
         vault, filing, target, own = self.services.vault, submission.filing, submission.target, Rows()
-        persons = {bytes(pair[:16]): UUID(bytes=bytes(pair[16:])) for pair in row["persons"] or []}
+        persons = {bytes(pair[:16]): ids.of_bytes(pair[16:]) for pair in row["persons"] or []}
         if target is not None:
             target.persons = persons
         elif row["case_id"] is not None:

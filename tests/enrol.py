@@ -7,7 +7,7 @@ from typing import Any
 
 import pyotp
 
-from hub import admin, keys
+from hub import admin, signing
 from tests.world import HOME, PASSWORD, Caller, World, call, someone
 
 BOTH = "cases:read records:write"
@@ -35,8 +35,8 @@ class Agency:
 
 async def client(world: World, unit: str, client_id: str, scopes: str = BOTH) -> str:
     """Register one more system of a unit."""
-    pem = world.people["pems"][client_id] = keys.new_signing_key()
-    await admin.add_client(world.services, client_id, unit, {"keys": [keys.public_jwk(pem)]}, scopes)
+    pem = world.people["pems"][client_id] = signing.new_signing_key()
+    await admin.add_client(world.services, client_id, unit, {"keys": [signing.public_jwk(pem)]}, scopes)
     return client_id
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from hub.keys import public_jwk
+from hub.signing import public_jwk
 from tests.forge import ABSENT, Forge, always, b64, ecdsa, encoded, es256, mac, private, public_forms
 from tests.jose_shapes import Attack, alterations, encodings, shapes, signatures, sizes
 

@@ -10,7 +10,7 @@ import orjson
 import pyotp
 import pytest
 
-from hub import admin, keys, people
+from hub import admin, people, signing
 from hub.api.auth import FRESH_SECONDS
 from hub.db import Database
 from hub.policies.services import Services
@@ -138,10 +138,10 @@ async def test_a_login_under_way_does_not_outlive_a_change(
 async def test_keys_are_rotated_without_an_outage(world: World, config: Settings, tmp_path: Path) -> None:
     """A second key is added, both work, the first is removed: its tokens end, those of the second go on."""
     police = await enrol.agency(world)
-    old, new, pems = await police.caller(), keys.new_signing_key(), world.people["pems"]
-    first = keys.public_jwk(pems[police.code])["kid"]
+    old, new, pems = await police.caller(), signing.new_signing_key(), world.people["pems"]
+    first = signing.public_jwk(pems[police.code])["kid"]
     file = tmp_path / "new.json"
-    file.write_bytes(orjson.dumps({"keys": [keys.public_jwk(new)]}))
+    file.write_bytes(orjson.dumps({"keys": [signing.public_jwk(new)]}))
     for _ in range(2):  # said twice, it is there once
         made = await changed(config, "clients", "change", police.code, "--add-keys", str(file))
         assert len(made["keys"]) == 2
@@ -157,10 +157,10 @@ async def test_keys_are_rotated_without_an_outage(world: World, config: Settings
     assert (await knows(old), await knows(fresh)) == (401, 200)
     gone = await asyncio.to_thread(run, config, "clients", "change", police.code, "--remove-key", first, "--yes")
     assert gone.returncode == 1 and "--remove-key" in gone.stderr
-    kid = keys.public_jwk(new)["kid"]
+    kid = signing.public_jwk(new)["kid"]
     none = await asyncio.to_thread(run, config, "clients", "change", police.code, "--remove-key", kid, "--yes")
     assert none.returncode == 1 and "1 to 4" in none.stderr, "the last one stays"
-    file.write_bytes(orjson.dumps({"keys": [keys.public_jwk(keys.new_signing_key()) | {"kid": kid}]}))
+    file.write_bytes(orjson.dumps({"keys": [signing.public_jwk(signing.new_signing_key()) | {"kid": kid}]}))
     other = await asyncio.to_thread(run, config, "clients", "change", police.code, "--add-keys", str(file))
     assert other.returncode == 1 and "kid" in other.stderr
 

@@ -10,7 +10,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from hub import keys
+from hub import signing
 from hub.cli import app
 from hub.settings import Settings
 from tests.commands import answered, listed, run, sheet
@@ -91,7 +91,7 @@ def test_accounts_and_clients(world: World, config: Settings, tmp_path: Path) ->
     assert first["accounts"][0]["name"] == "wu" and again == count(0, 0, 1, accounts=[])
     assert answered(config, "accounts", "disable", "li", "--yes") == {"disabled": "li"}
     assert listed(config, "accounts", login="li")["disabled_at"]
-    jwks = {"keys": [keys.public_jwk(keys.new_signing_key())]}
+    jwks = {"keys": [signing.public_jwk(signing.new_signing_key())]}
     (tmp_path / "k.json").write_bytes(orjson.dumps(jwks))
     (tmp_path / "c.json").write_bytes(orjson.dumps([{"id": "cli-2", "unit": unit, "jwks": jwks}]))
     added = answered(config, "clients", "add", "cli-1", unit, "--jwks", str(tmp_path / "k.json"))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from hub import keys
+from hub import signing
 from hub.embedded import Embedded
 from hub.jwks import wrong_set
 from hub.settings import Settings
@@ -134,7 +134,7 @@ def test_a_port_that_is_taken(config: Settings, world: World) -> None:
 
 
 def jwk(**changes: Any) -> dict[str, Any]:
-    made = keys.public_jwk(keys.new_signing_key()) | changes
+    made = signing.public_jwk(signing.new_signing_key()) | changes
     return {name: value for name, value in made.items() if value is not None}
 
 

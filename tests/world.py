@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pyotp
 
-from hub import admin, clock, keys
+from hub import admin, clock, signing
 from hub.db import Database
 from hub.demo.province import TYPES, demo_id_number, demo_phone
 from hub.demo.replay import ASSERTION, client_assertion
@@ -70,8 +70,8 @@ async def populate(services: Services) -> dict[str, Any]:
     for unit in units:
         roles = ("caseworker", "supervisor", "intake")
         accounts += [admin.NewAccount(unit.code, role, role, someone()["id_number"]) for role in roles]
-        pems[unit.code] = keys.new_signing_key()
-        jwks = {"keys": [keys.public_jwk(pems[unit.code])]}
+        pems[unit.code] = signing.new_signing_key()
+        jwks = {"keys": [signing.public_jwk(pems[unit.code])]}
         await admin.add_client(services, unit.code, unit.code, jwks, "cases:read records:write")
     new = [
         admin.NewAccount(unit, f"login-{name}", role, someone()["id_number"], login=name, password=PASSWORD)

@@ -20,12 +20,12 @@ from jose.exceptions import JOSEError
 
 from hub import clock
 from hub.errors import ScopeRefused, TokenRefused, Unauthenticated
-from hub.keys import public_jwk, thumbprint
 from hub.models.account import CASE_ROLES
 from hub.people import ACCOUNT, Sessions, subject_of
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
+from hub.signing import public_jwk, thumbprint
 
 SIZE_LIMIT = 8 * 1024
 LIFE_LIMIT = 300

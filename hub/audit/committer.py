@@ -77,9 +77,21 @@ def columns(
         draft.body["detail"] = hashlib.sha256(detail).hexdigest()
     opening, body = os.urandom(OPENING), canonical(draft.body)
     leaf = leaf_bytes(w, n, previous, at_us, keys.commitment(opening, body))
-    row = {"w": w, "n": n, "at": at, "act": draft.act.value, "purpose": draft.purpose, "outcome": draft.outcome}
-    row |= {"status": draft.status, "actor": draft.actor, "unit_id": draft.unit_id, "case_refs": draft.case_refs}
-    row |= {"leaf": leaf, "body": log.seal(opening + body, bound_to(w, n)), "detail": detail}
+    row: dict[str, Any] = {
+        "w": w,
+        "n": n,
+        "at": at,
+        "act": draft.act,
+        "purpose": draft.purpose,
+        "outcome": draft.outcome,
+        "status": draft.status,
+        "actor": draft.actor,
+        "unit_id": draft.unit_id,
+        "case_refs": draft.case_refs,
+        "leaf": leaf,
+        "body": log.seal(opening + body, bound_to(w, n)),
+        "detail": detail,
+    }
     return row, leaf_hash(leaf)
 
 

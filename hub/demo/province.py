@@ -13,7 +13,7 @@ from typing import Any
 
 import pyotp
 
-from hub import admin, keys
+from hub import admin, signing
 from hub.models.values import DEMO_AREA, check_digit
 from hub.policies.services import Services
 
@@ -167,7 +167,7 @@ def client_key(folder: Path, place: Place) -> str:
     path = folder / f"{place.code}.pem"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_once(path, keys.new_signing_key())
+        write_once(path, signing.new_signing_key())
     return path.read_text()
 
 
@@ -198,5 +198,5 @@ async def build(services: Services, folder: Path) -> None:
     clients = {row["id"] for row in await services.database.fetch("SELECT id FROM client")}
     for place in found:
         if place.code not in clients:
-            jwk = keys.public_jwk(client_key(folder / "clients", place))
+            jwk = signing.public_jwk(client_key(folder / "clients", place))
             await admin.add_client(services, place.code, place.code, {"keys": [jwk]}, "cases:read records:write")

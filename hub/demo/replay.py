@@ -14,8 +14,8 @@ import httpx
 
 from hub.api.auth import sign
 from hub.demo.province import TYPES, Place, client_key, load_cases, people_of, write_once
-from hub.keys import public_jwk
 from hub.models.catalogue import KINDS
+from hub.signing import public_jwk
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

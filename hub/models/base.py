@@ -4,7 +4,7 @@ A kind is a class: `@kind("police_call", "接警单")` above `class PoliceCall(P
 Importing a class with a field that has no category fails, so no field can escape the policy.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar
@@ -23,8 +23,10 @@ T = TypeVar("T", bound="RecordFields")
 class Governed(SQLModel):
     """A set of governed fields. Unknown members are refused, so nothing can be mass-assigned."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=False)  # type: ignore[assignment]
-    __init__ = BaseModel.__init__  # these are no tables: SQLModel's own is a second validation of the same values
+    # What validates a kind is built when one first comes: for all of them that is a fifth of a start.
+    model_config = ConfigDict(extra="forbid", validate_default=False, defer_build=True)  # type: ignore[assignment]
+    # These are no tables: SQLModel's own is a second validation of the same values, or prepares for one.
+    __init__, model_dump = BaseModel.__init__, BaseModel.model_dump
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -33,6 +35,9 @@ class Governed(SQLModel):
             extra = field.json_schema_extra
             if not isinstance(extra, dict) or "x-category" not in extra:
                 raise TypeError(f"{cls.__name__}.{name} has no category: declare it with governed(...)")
+
+
+Governed.__new__ = BaseModel.__new__  # where mypy does not take it for what makes a field's type
 
 
 class RecordFields(Governed):
@@ -47,8 +52,9 @@ class RecordFields(Governed):
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
+        given = self.__dict__  # as they are: asked one by one they cost as much as all checks of a time
         for names in self.order:
-            for (earlier, a), (later, b) in _pairs([(n, getattr(self, n)) for n in names]):
+            for (earlier, a), (later, b) in pairwise([(n, given[n]) for n in names if given[n] is not None]):
                 if _backwards(a, b):
                     raise PydanticCustomError(
                         "time_order",
@@ -80,11 +86,6 @@ def kind(
         return cls
 
     return name
-
-
-def _pairs(items: list[tuple[str, Any]]) -> Iterator[tuple[tuple[str, Any], tuple[str, Any]]]:
-    present = [item for item in items if item[1] is not None]
-    return pairwise(present)
 
 
 def _backwards(a: date | datetime, b: date | datetime) -> bool:

@@ -148,11 +148,10 @@ _MASKS: dict[Pii, Callable[[str], str]] = {
 }
 
 
-def masked(pii: Pii, value: Any) -> Any:
-    """The masked form of a JSON value; whatever has no mask of its own is replaced by `***`."""
-    if isinstance(value, str):
-        return _MASKS[pii](value)
-    return HIDDEN
+def masking(pii: Pii) -> Callable[[Any], Any]:
+    """What makes the masked form of a JSON value; whatever has no mask of its own is replaced by `***`."""
+    mask = _MASKS[pii]
+    return lambda value: mask(value) if isinstance(value, str) else HIDDEN
 
 
 def kind_of_value(annotation: Any, pii: str | None) -> Pii:

@@ -5,8 +5,10 @@ nor opened, and showing a mask never opens the value behind it. An envelope hold
 object without its braces, ready to be joined into an answer.
 """
 
+from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -19,7 +21,7 @@ from sqlmodel import Field, SQLModel
 from hub import keys
 from hub.models.base import RecordFields
 from hub.models.catalogue import FieldInfo, fields_of
-from hub.models.fields import CATEGORIES, masked
+from hub.models.fields import CATEGORIES, masking
 
 CLEAR_COLUMNS = tuple(f"c_{category}" for category in CATEGORIES)
 MASKED_COLUMNS = tuple(f"m_{category}" for category in CATEGORIES)
@@ -29,7 +31,8 @@ envelope: opening many small ones is half the work of a list. It is opened only 
 where somebody lives or hides is never in it. A version that changed one of them has none."""
 IN_ORDER = (*COMMON, *(category.value for category in CATEGORIES if category not in COMMON))
 """Categories as answers hold their fields: in this order however they were sealed, since the order would tell how."""
-COMMON_COLUMN, IN_COMMON = "c_common", frozenset(f"c_{category}" for category in COMMON)
+COMMON_COLUMN, _COMMON_CLEAR = "c_common", tuple(f"c_{category}" for category in COMMON)
+IN_COMMON = frozenset(_COMMON_CLEAR)
 APART = tuple(f"{form}_{category}" for category in COMMON for form in "cm")
 SEALED_COLUMNS = (*CLEAR_COLUMNS, *MASKED_COLUMNS, COMMON_COLUMN)
 CATEGORY_OF = {name: i for columns in (CLEAR_COLUMNS, MASKED_COLUMNS) for i, name in enumerate(columns)}
@@ -97,11 +100,30 @@ for _name in SEALED_COLUMNS:
     Record.__table__.append_column(Column(_name, LargeBinary, nullable=True))  # type: ignore[attr-defined]
 
 
-def _mask(info: FieldInfo, value: Any) -> Any:
-    if info.item is not None and isinstance(value, list):
-        inner = fields_of(info.item)
-        return [{i.name: _mask(i, item[i.name]) for i in inner if item.get(i.name) is not None} for item in value]
-    return masked(info.pii, value)
+def _mask(info: FieldInfo) -> Callable[[Any], Any]:
+    """What makes the masked form of a field's JSON value."""
+    if info.item is None:
+        return masking(info.pii)
+    inner, whole = {i.name: _mask(i) for i in fields_of(info.item)}, masking(info.pii)
+
+    def each(value: Any) -> Any:
+        if not isinstance(value, list):
+            return whole(value)
+        return [
+            {name: mask(item[name]) for name, mask in inner.items() if item.get(name) is not None} for item in value
+        ]
+
+    return each
+
+
+@cache
+def _places(model: type[BaseModel]) -> dict[str, tuple[str, str, Callable[[Any], Any]]]:
+    """By field: the columns of its clear and its masked form, and what makes that. Of `routine` there is no masked
+    form: masked, it is the status of the case in words, and no record's business."""
+    return {
+        info.name: (f"c_{info.category}", f"m_{info.category}" if info.category != "routine" else "", _mask(info))
+        for info in fields_of(model)
+    }
 
 
 def members(values: dict[str, Any]) -> bytes:
@@ -110,19 +132,17 @@ def members(values: dict[str, Any]) -> bytes:
 
 
 def split(model: type[BaseModel], values: dict[str, Any], *, whole: bool = True) -> dict[str, bytes]:
-    """The members of a record's JSON values by sealed column; what is common only of a `whole` record.
-
-    Of `routine` there is no masked form: masked, it is the status of the case in words, and no record's business.
-    """
-    parts: dict[str, dict[str, Any]] = {}
-    for info in fields_of(model):
-        value, category = values.get(info.name), info.category
+    """The members of a record's JSON values by sealed column; what is common only of a `whole` record."""
+    parts: dict[str, dict[str, Any]] = defaultdict(dict)
+    known = _places(model)
+    for name, value in values.items():
         if value is not None:
-            parts.setdefault(f"c_{category}", {})[info.name] = value
-            if category != "routine":
-                parts.setdefault(f"m_{category}", {})[info.name] = _mask(info, value)
+            clear, hidden, mask = known[name]
+            parts[clear][name] = value
+            if hidden:
+                parts[hidden][name] = mask(value)
     made = {column: members(part) for column, part in parts.items()}
-    common = [made[f"c_{category}"] for category in COMMON if f"c_{category}" in made]
+    common = [made[column] for column in _COMMON_CLEAR if column in made]
     if whole and len(common) > 1:
         made[COMMON_COLUMN] = b",".join(common)
     return made

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from hub.api import auth
 from hub.demo.replay import ASSERTION, client_assertion
-from hub.keys import public_jwk
+from hub.signing import public_jwk
 from tests.forge import ABSENT, Forge, careless, malleated, unb64
 from tests.jose_attacks import attacks
 from tests.world import HOME, World, call

@@ -234,7 +234,13 @@ LEAKS = [
         "decision.columns",
         ("hub.policies.query:_fetched", 'if category == "refuge" and query.listed:', "if False:"),
     ),
-    Leak("a mask that shows the value", "sweep", "hub.models.sealed:_mask", "masked(info.pii, value)", "value"),
+    Leak(
+        "a mask that shows the value",
+        "sweep",
+        "hub.models.sealed:_mask",
+        "return masking(info.pii)",
+        "return lambda value: value",
+    ),
     Leak("withheld list left empty", "sweep", "hub.policies.decide:_decision", "orjson.dumps(by[WITHHELD])", "b'[]'"),
     Leak(
         "ceilings forgotten",

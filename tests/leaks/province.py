@@ -1,6 +1,6 @@
 """Units that stand in every relation to one case: its area, a referral, an assistance notice, or none."""
 
-from hub import admin, keys
+from hub import admin, signing
 from hub.demo.province import TYPES
 from tests.world import AWAY, HOME, World, someone
 
@@ -28,6 +28,6 @@ async def settle(world: World) -> None:
         services, [admin.NewAccount(u.code, role, role, someone()["id_number"]) for u in units for role in ROLES]
     )
     for unit in units:
-        world.people["pems"][unit.code] = keys.new_signing_key()
-        jwks = {"keys": [keys.public_jwk(world.people["pems"][unit.code])]}
+        world.people["pems"][unit.code] = signing.new_signing_key()
+        jwks = {"keys": [signing.public_jwk(world.people["pems"][unit.code])]}
         await admin.add_client(services, unit.code, unit.code, jwks, "cases:read records:write")
