@@ -74,13 +74,14 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
     if decision.authored:
         decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
-    head = views.case_head(row, _called(gate, row), decision.routine, decision.moments, gate.services.directory, own)
+    called = _called(gate, row)
+    head = views.case_head(row, called, decision.routine, decision.moments, gate.services.directory, own)
     out += head, b',"records":['
     between = b""
     for item in seen:
         if _listable(item):
             out.append(between)
-            _write_record(gate, item, out)
+            _write_record(gate, item, called, out)
             between = b","
     out.append(b"]")
     if decision.routine != CLEAR:
@@ -101,10 +102,9 @@ def _listable(item: Seen) -> bool:
     return item.decision.routine == CLEAR or item.decision.authored
 
 
-def _write_record(gate: Gate, item: Seen, out: list[bytes], tail: bytes = b"") -> None:
-    row, decision = item.row, item.decision
-    case_id, directory = _called(gate, row), gate.services.directory
-    out.append(views.record_head(row, case_id, directory, authored=decision.authored, kind=_shown_kind(item)))
+def _write_record(gate: Gate, item: Seen, called: bytes, out: list[bytes], tail: bytes = b"") -> None:
+    row, decision, directory = item.row, item.decision, gate.services.directory
+    out.append(views.record_head(row, called, directory, authored=decision.authored, kind=_shown_kind(item)))
     if decision.authored:
         out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail
@@ -113,7 +113,7 @@ def _write_record(gate: Gate, item: Seen, out: list[bytes], tail: bytes = b"") -
 
 def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
     out: list[bytes] = []
-    _write_record(gate, item, out, tail)
+    _write_record(gate, item, _called(gate, item.row), out, tail)
     return b"".join(out)
 
 

@@ -176,6 +176,13 @@ def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: tuple(row.values()))
 
 
+OUTBOX = (
+    "INSERT INTO change (record_id, version, case_id, categories, at)"
+    " SELECT id, version, case_id, changed, made_at FROM unnest(${}::public.record[])"
+)
+"""Beside every new record version stands a row in the outbox of changes."""
+
+
 class Rows:
     """What filings write: new rows by table, and what they change of rows that are there."""
 
@@ -208,10 +215,11 @@ class Rows:
         """One statement for all new rows, an array of rows a table. Then the changes, by id: whoever locks more
         than one row locks them in that order. Rows that may be known come in order too: who adds the same waits."""
         tables = {where: _in_order(rows) if where[1] else rows for where, rows in sorted(self.tables.items())}
-        parts = [
-            insert_rows(table, tuple(rows[0]), i, known=known)
-            for i, ((table, known), rows) in enumerate(tables.items(), 1)
-        ]
+        parts = []
+        for i, ((table, known), rows) in enumerate(tables.items(), 1):
+            parts.append(insert_rows(table, tuple(rows[0]), i, known=known))
+            if table == "record":
+                parts.append(OUTBOX.format(i))
         if parts:
             named = ", ".join(f"s{i} AS ({part})" for i, part in enumerate(parts[:-1]))
             await connection.execute(f"WITH {named} {parts[-1]}" if named else parts[-1], *tables.values())
@@ -227,8 +235,7 @@ def add_record(
     changed: list[int],
     leaf_hash: bytes,
 ) -> None:
-    """The record version and its outbox row. Every sealed column is named, so that all rows name the same."""
-    made_at = filing.made_at or filing.at
+    """The record version. Every sealed column is named, so that all rows name the same."""
     values: dict[str, Any] = {
         "id": filing.record_id,
         "version": filing.version,
@@ -238,7 +245,7 @@ def add_record(
         "account_id": filing.account_id,
         "client_id": filing.client_id,
         "at": filing.at,
-        "made_at": made_at,
+        "made_at": filing.made_at or filing.at,
         "current": True,
         "lead": filing.lead,
         "changed": changed,
@@ -247,8 +254,6 @@ def add_record(
         "digest": filing.digest,
     }
     rows.insert("record", values | NOTHING_SEALED | sealed)
-    outbox = {"record_id": filing.record_id, "version": filing.version, "case_id": target.id}
-    rows.insert("change", outbox | {"categories": changed, "at": made_at})
 
 
 def party_rows(parties: list[PartyKeys]) -> dict[tuple[bytes, str, bytes], tuple[str, PartyKeys]]:

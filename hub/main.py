@@ -168,7 +168,6 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         following = asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))
         gc.collect()
         gc.freeze()  # what start-up made stays: the collector need not walk it again and again
-        gc.set_threshold(20_000, 20, 100)
         yield
         following.cancel()
         await app.state.intake.stop()

@@ -30,7 +30,7 @@ class Spool:
         try:
             with temporary.open("wb") as file:
                 for values, kind, code, secret, at, record_id in batch:
-                    raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, record_id])
+                    raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, str(record_id)])
                     file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -28,6 +28,9 @@ class Governed(SQLModel):
     # These are no tables: SQLModel's own is a second validation of the same values, or prepares for one.
     __init__, model_dump = BaseModel.__init__, BaseModel.model_dump
 
+    def __new__(cls, **_: Any) -> Self:
+        return object.__new__(cls)
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -35,9 +38,6 @@ class Governed(SQLModel):
             extra = field.json_schema_extra
             if not isinstance(extra, dict) or "x-category" not in extra:
                 raise TypeError(f"{cls.__name__}.{name} has no category: declare it with governed(...)")
-
-
-Governed.__new__ = BaseModel.__new__  # where mypy does not take it for what makes a field's type
 
 
 class RecordFields(Governed):
