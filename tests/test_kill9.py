@@ -103,8 +103,9 @@ async def killed_under(load: Load, server: Process) -> None:
     """Let it answer some of each, then a random moment more, then pull the plug."""
     wanted, stop = [count + ENOUGH for count in load.answered()], asyncio.Event()
     running = asyncio.create_task(load.run(stop))
-    while any(map(int.__lt__, load.answered(), wanted)) and not running.done():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(120):  # of one kind it may answer none
+        while any(map(int.__lt__, load.answered(), wanted)) and not running.done():
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.3 * random.random())
     server.kill()
     stop.set()

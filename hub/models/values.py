@@ -18,6 +18,7 @@ NO_NUL = r"^[^\x00]*$"
 CODE = r"[A-Za-z0-9._-]{1,64}"
 """Codes of units, ids of systems."""
 DEMO_AREA, _LONG_AGO = "990000", date(1850, 1, 1)
+_CENTURY, _AHEAD, _TOMORROW = datetime(1900, 1, 1, tzinfo=clock.CST), timedelta(minutes=5), timedelta(days=1)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 _ID_NUMBER = re.compile(r"[0-9]{17}[0-9X]", re.ASCII)
@@ -59,6 +60,8 @@ def id_number_of(value: str) -> str:
 
 def phone_of(value: str) -> str:
     """A phone as it is kept and compared: digits alone, without +86; raises `ValueError` with the reason."""
+    if _PHONE.fullmatch(value):
+        return value
     value = _CHINA.sub("", _SEPARATORS.sub("", value))
     if not _PHONE.fullmatch(value):
         raise ValueError("电话号码格式不正确 / not a phone number")
@@ -82,19 +85,19 @@ def _anywhere(value: datetime) -> datetime:
 
 
 def _past(value: datetime) -> datetime:
-    if not datetime(1900, 1, 1, tzinfo=value.tzinfo) <= value <= clock.now() + timedelta(minutes=5):
+    if not _CENTURY <= value <= clock.now() + _AHEAD:
         raise ValueError("时间不能在将来或早于1900年 / a time lies in the future or before 1900")
     return value
 
 
 def _day(value: date) -> date:
-    if not date(1900, 1, 1) <= value <= clock.today() + timedelta(days=3650):
+    if not _CENTURY.date() <= value <= clock.today() + timedelta(days=3650):
         raise ValueError("日期超出范围 / the date is out of range")
     return value
 
 
 def _past_day(value: date) -> date:
-    if not date(1900, 1, 1) <= value <= clock.today() + timedelta(days=1):
+    if not _CENTURY.date() <= value <= clock.today() + _TOMORROW:
         raise ValueError("日期不能在将来或早于1900年 / the date lies in the future or before 1900")
     return value
 
