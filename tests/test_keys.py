@@ -4,6 +4,7 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import stat
 import uuid
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hub import admin, keyfile, keys, migrations
+from hub import admin, ids, keyfile, keys, migrations
 from hub.embedded import Embedded
 from hub.main import open_services
 from hub.models.fields import INDEX
@@ -230,3 +231,11 @@ async def test_a_hub_does_not_start_with_the_key_of_another(
     keyfile.create(tmp_path / "other.key", demo=True)
     with pytest.raises(keyfile.KeyRefused):
         await open_services(config)
+
+
+def test_an_id_made_of_drawn_bytes_is_that_of_the_standard_library() -> None:
+    """A record's id is made of its key: one that looked otherwise would be filed again by a newer version."""
+    for drawn in (os.urandom(16) for _ in range(200)):
+        made = ids.random_form(drawn)
+        assert made == uuid.UUID(bytes=drawn, version=4) == ids.of_text(str(made)) and made.version == 4
+        assert hash(made) == hash(uuid.UUID(str(made))) and made != uuid.UUID(bytes=drawn[::-1], version=4)
