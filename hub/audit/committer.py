@@ -11,7 +11,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from hub import clock, keys
 from hub.audit.entry import (
@@ -29,6 +29,7 @@ from hub.audit.entry import (
 )
 from hub.db import FAILED, Connection, Database, insert_rows
 from hub.errors import Unavailable
+from hub.ids import new_id
 from hub.together import fail, settled
 
 BATCH = 256
@@ -112,7 +113,7 @@ class Committer:
 
     def __init__(self, database: Database, vault: keys.Vault, timeout: float = 2.0) -> None:
         self.database, self.vault, self.timeout = database, vault, timeout
-        self.w, self.ready, self.last = uuid4(), False, (0, GENESIS)
+        self.w, self.ready, self.last = new_id(), False, (0, GENESIS)
         self._queue: list[Waiting] = []
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
@@ -253,7 +254,7 @@ class Committer:
 
     def _fail(self, batch: list[Waiting]) -> None:
         """Nothing is released. The chain is abandoned: its last rows may or may not exist."""
-        self.ready, self.w, self.last = False, uuid4(), (0, GENESIS)
+        self.ready, self.w, self.last = False, new_id(), (0, GENESIS)
         queued, self._queue = self._queue, []
         fail(batch + queued, Unavailable())
 

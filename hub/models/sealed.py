@@ -117,7 +117,7 @@ def _mask(info: FieldInfo) -> Callable[[Any], Any]:
 
 
 @cache
-def _places(model: type[BaseModel]) -> dict[str, tuple[str, str, Callable[[Any], Any]]]:
+def _sealed_as(model: type[BaseModel]) -> dict[str, tuple[str, str, Callable[[Any], Any]]]:
     """By field: the columns of its clear and its masked form, and what makes that. Of `routine` there is no masked
     form: masked, it is the status of the case in words, and no record's business."""
     return {
@@ -134,7 +134,7 @@ def members(values: dict[str, Any]) -> bytes:
 def split(model: type[BaseModel], values: dict[str, Any], *, whole: bool = True) -> dict[str, bytes]:
     """The members of a record's JSON values by sealed column; what is common only of a `whole` record."""
     parts: dict[str, dict[str, Any]] = defaultdict(dict)
-    known = _places(model)
+    known = _sealed_as(model)
     for name, value in values.items():
         if value is not None:
             clear, hidden, mask = known[name]
