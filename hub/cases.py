@@ -196,7 +196,8 @@ def touch_case(
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
     values |= {"called": effects.called, "joins": joins and not effects.marks.refuses}
-    values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"', "stage": effects.stage}
+    values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"'}
+    values["stage"] = None if effects.stage == Stage.received else effects.stage  # a case does not begin again
     values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
     values["near"] = directory.covers(filing.unit_id, target.region)

@@ -178,7 +178,7 @@ class Intake:
     ) -> None:
         """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
         services = self.services
-        effects = cases.Effects(kind=ANONYMOUS, stage=None if accepted.known else Stage.received.value)
+        effects = cases.Effects(kind=ANONYMOUS, stage=Stage.received)
         filing.lead = target.new
         if target.new:
             handler, region = handler_for(services, accepted.values)

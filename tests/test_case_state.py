@@ -160,3 +160,17 @@ async def test_a_confirmation_never_reaches_another_s_receipt(world: World) -> N
     assert "已带离加害人" in (await held(world, hers, hers["secret"])).text
     answer = await held(world, his, his["secret"])
     assert answer.status_code == 200 and "已带离加害人" not in answer.text
+
+
+async def test_a_report_does_not_take_a_case_back_to_its_beginning(world: World) -> None:
+    """Neither one who reports again nor a call that comes in; what is done about it moves the case (the control)."""
+    parties, police = pair(), await world.agency("police")
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    assert (await row_of(world, case))["stage"] == "received", "control: where it begins"
+    visit = await police.filed("visit", minimal("visit"), case=case)
+    assert (await row_of(world, case))["stage"] == "following_up"
+    again = await case_of(world.services, await report(world, region=HOME, what="又来了", **parties))
+    assert str(again["id"]) == case == (await police.filed("police_call", call(parties)))["case_id"]
+    assert visit["case_id"] == case and (await row_of(world, case))["stage"] == "following_up"
+    await police.filed("penalty", minimal("penalty"), case=case)
+    assert (await row_of(world, case))["stage"] == "handling", "control"
