@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 import uvloop
 from fastapi import FastAPI
 
@@ -23,7 +22,7 @@ from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.registers import accounts, regions, units
 from hub.review import key_commands, policy
-from hub.runtime import listen, socket_path, with_database, with_key
+from hub.runtime import listen, server_of, socket_path, with_database, with_key
 from hub.systems import clients
 from hub.writer import Writer
 
@@ -91,19 +90,8 @@ def serve(
 
 
 async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) -> None:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            serving,
-            uds=uds or None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            http="httptools",
-        )
-    )
     try:
-        await server.serve([listening] if listening else None)
+        await server_of(serving, uds).serve([listening] if listening else None)
     finally:
         if uds:
             Path(uds).unlink(missing_ok=True)

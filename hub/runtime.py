@@ -1,4 +1,4 @@
-"""Where a command or a server finds its database: HUB_DATABASE_URL, else the embedded PostgreSQL."""
+"""What a command or a server stands on: its database (HUB_DATABASE_URL, else the embedded one), its key, its socket."""
 
 import atexit
 import errno
@@ -8,6 +8,9 @@ import socket
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
 
 from hub import keyfile, migrations
 from hub.embedded import Embedded, open_embedded
@@ -69,6 +72,22 @@ def socket_path(path: str) -> str:
     if not os.access(there.parent, os.W_OK) or (there.exists() and not there.is_socket()):
         raise Stopped(f"无法在 {there} 建套接字：请检查目录与权限（--uds）。No socket can be made there: check --uds")
     return path
+
+
+def server_of(app: FastAPI, uds: str = "") -> uvicorn.Server:
+    """What serves the application on a socket that `listen` made, or on the unix socket `uds`. No access log: paths
+    hold receipts and ids."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            uds=uds or None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            http="httptools",
+        )
+    )
 
 
 def set_aside(config: Settings) -> Path:

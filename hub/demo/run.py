@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pyotp
 import typer
-import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,7 +19,7 @@ from hub.db import Database
 from hub.demo.province import accounts_of, build, load_cases, places, write_once
 from hub.demo.replay import Replay, ReplayFailed
 from hub.main import create_app, open_services
-from hub.runtime import Stopped, listen, set_aside, with_database, with_key
+from hub.runtime import Stopped, listen, server_of, set_aside, with_database, with_key
 from hub.settings import Settings
 
 console = Console()
@@ -82,15 +81,7 @@ async def _demo(config: Settings, listening: socket.socket, port: int, once: boo
     services = await open_services(config)
     await build(services, folder)
     await services.database.close()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(config),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            http="httptools",
-        )
-    )
+    server = server_of(create_app(config))
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started:
         await asyncio.sleep(0.02)
