@@ -3,7 +3,7 @@
 These verbs run from the `hub` command, on the machine, by its operator. They live in `places`, `enlist` and `changes`.
 """
 
-from hub.changes import Change, Changed, change_account, change_client, disable, enable, there
+from hub.changes import Change, Changed, change_account, change_client, disable, enable, rename_unit, there
 from hub.enlist import SCOPES, MadeAccount, NewAccount, NewClient, add_accounts, add_client, add_clients
 from hub.places import REGIONS, NewUnit, add_regions, add_units, import_regions
 from hub.policies.services import Services
@@ -54,6 +54,7 @@ __all__ = [
     "disable",
     "enable",
     "import_regions",
+    "rename_unit",
     "rotate_keys",
     "there",
 ]

@@ -1,7 +1,7 @@
 """Changing what was registered: accounts, keys of systems, disabling and enabling. Every change is logged.
 
 The running hub's role in the database may write neither a role nor a password nor a key (schema 0008), and nobody who
-takes it over may either: `change_account` and `change_client` run as the schema's owner, like a migration.
+takes it over may either: `change_account`, `change_client`, `rename_unit` run as the schema's owner, like a migration.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from hub import cases, clock, people
 from hub.db import Connection, Row
 from hub.enlist import check_role, check_scopes, exclusive, new_password, open_unit, ordered
 from hub.jwks import same, wrong_set
+from hub.places import LONGEST, is_name
 from hub.policies.services import Services
 from hub.sheets import Faults, Refused, lock, log
 
@@ -80,6 +81,24 @@ async def _switch(services: Services, noun: str, name: str, *, on: bool) -> None
             await _end_sessions(connection, [row["account"] for row in found])
             await log(connection, services, f"{noun} {'enable' if on else 'disable'}", name=name)
     await services.directory.refresh()
+
+
+async def rename_unit(services: Services, code: str, name: str) -> str:
+    """Another name for a unit; returns the one it had. All else of it stays: its records, cases and people hang on its
+    code, and its type and area decide what it sees. Processes show the name within five seconds."""
+    faults = Faults()
+    if not is_name(name):
+        faults.found(0, "name", f"须为1至{LONGEST}个字", f"must be 1 to {LONGEST} characters on one line")
+        faults.settle()
+    async with services.database.transaction() as connection:
+        was = await connection.fetchrow("SELECT name FROM unit WHERE code = $1 FOR UPDATE", code)
+        if was is None:
+            raise _absent("units", code)
+        if was["name"] != name:
+            await connection.execute("UPDATE unit SET name = $2 WHERE code = $1", code, name)
+            await log(connection, services, "units rename", unit=code, was=was["name"], now=name)
+    await services.directory.refresh()
+    return str(was["name"])
 
 
 async def _end_sessions(connection: Connection, accounts: list[UUID]) -> int:

@@ -155,4 +155,5 @@ def _check_same(faults: Faults, n: int, unit: NewUnit, path: str, there: UnitInf
     for column, value in given.items() if not faults.bad(n) else ():
         if getattr(there, attributes.get(column, column)) != value:
             zh, en = f"单位 {unit.code} 已登记，此项不同", f"unit {unit.code} is registered with another one"
-            faults.found(n, column, f"{zh}；单位登记后不改", f"{en}; a unit is not changed")
+            how = ("改名用 hub units rename", "hub units rename") if column == "name" else ("此项不改", "it stays")
+            faults.found(n, column, f"{zh}；{how[0]}", f"{en}; {how[1]}")

@@ -59,7 +59,7 @@ def regions_add(
     parent: Annotated[str, typer.Option(help="上级代码。Code of the division above.")] = "",
     as_json: Json = False,
 ) -> None:
-    """增加一条区划，或改名。Add one division, or rename it; processes show a new name after a restart.
+    """增加一条区划，或改名。Add one division, or rename it.
 
     例 Example: hub regions add 500113001001 某社区 --level community --parent 500113000000
     """
@@ -119,6 +119,21 @@ def units_add(
     """增加单位。Add a unit. 例 Example: hub units add 370102-police 历下公安 --type police --region 370102"""
     new = admin.NewUnit(code, name, type, region, parent)
     counted(with_services(lambda services: admin.add_units(services, [new])), as_json, code=code)
+
+
+@units.command("rename")
+def units_rename(
+    code: Annotated[str, typer.Argument(help="单位代码，不变。Its code, which stays.")],
+    name: Annotated[str, typer.Argument(help="新名称。Its new name.")],
+    as_json: Json = False,
+) -> None:
+    """改名；代码、类型、区划、上级不变，个案与人员不动。Another name for a unit; all else of it stays.
+
+    以 HUB_OWNER_DATABASE_URL 连接。Connects by HUB_OWNER_DATABASE_URL.
+    例 Example: hub units rename 370102-police 历下区公安分局
+    """
+    was = with_services(lambda services: admin.rename_unit(services, code, name), owner=True)
+    done(f"{code} 原名 {was}，现名 {name}。Renamed.", as_json, code=code, was=was, name=name)
 
 
 @accounts.command("add")

@@ -3,6 +3,7 @@ that serves."""
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ async def test_the_running_hub_may_not_change_them(world: World, services: Servi
         await admin.change_account(services, "officer", admin.Change(password=True))
     with pytest.raises(Exception, match="permission denied"):
         await admin.change_client(services, f"{HOME}-police", scopes="cases:read")
+    with pytest.raises(Exception, match="permission denied"):
+        await admin.rename_unit(services, f"{HOME}-police", "又名")
 
 
 def test_the_owner_s_address_is_asked_for(world: World, config: Settings) -> None:
@@ -201,6 +204,26 @@ async def test_a_hub_that_serves_sees_one_enabled_and_another_disabled(world: Wo
     await world.by_hand("UPDATE unit SET disabled_at = now() WHERE code = $1", two.code)
     await directory.refresh()
     assert [directory.codes[u.code].active for u in (one, two)] == [True, False]
+
+
+async def test_another_name(world: World, config: Settings) -> None:
+    """Of a unit and of a division, two of which change names: known at the next look; all else stays."""
+    police, other = await enrol.agency(world), await enrol.agency(world)
+    directory, villages = world.services.directory, (f"{HOME}008001", f"{HOME}008002")
+    for village in villages:
+        await changed(config, "regions", "add", village, village, "--level", "community")
+    await directory.refresh()
+    was, theirs = directory.codes[police.code], directory.codes[other.code].name
+    for code, name in ((police.code, theirs), (other.code, was.name)):
+        assert (await changed(config, "units", "rename", code, name))["name"] == name
+    for village, name in zip(villages, reversed(villages), strict=True):
+        await changed(config, "regions", "add", village, name, "--level", "community")
+    await directory.refresh()
+    assert directory.codes[police.code] == replace(was, name=theirs)
+    assert [directory.regions[village] for village in villages] == list(reversed(villages))
+    assert (await logged(world, "units rename"))[1] == {"unit": police.code, "was": was.name, "now": theirs}
+    unknown = await asyncio.to_thread(run, config, "units", "rename", "none", "某")
+    assert unknown.returncode == 1 and "hub units list" in unknown.stderr
 
 
 async def test_what_stops_work_is_asked_first(world: World, config: Settings) -> None:

@@ -113,6 +113,8 @@ WRONG = [
     ("units", "add", "x y", "某", "--type", "court", "--region", HOME),
     ("units", "add", "x", "某", "--type", "library", "--region", HOME),
     ("units", "add", "x", "某", "--type", "court", "--region", "999999"),
+    ("units", "add", f"{HOME}-court", "又名", "--type", "court", "--region", HOME),
+    ("units", "rename", f"{HOME}-court", " "),
     ("accounts", "add", f"{HOME}-court", "a", "judge", "--id-number", "990000199106022049"),
     ("accounts", "add", f"{HOME}-court", "a", "intake", "--id-number", "990000199106022048"),
     ("accounts", "add", f"{HOME}-court", "a", "intake", "--id-number", "990000199106022049", "--phone", "12"),

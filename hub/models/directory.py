@@ -54,11 +54,11 @@ class Directory:
         self._seen: dict[str, tuple[Any, ...]] = {}
 
     async def refresh(self) -> None:
-        """Load what has changed. Rows are only ever added, disabled or enabled, so a count and the moments tell."""
+        """Load what has changed: rows are only ever added, renamed, disabled or enabled."""
         for table, load in (("unit", self._load_units), ("region", self._load_regions)):
             row = await self._database.fetchrow(
-                f"SELECT count(*) AS all, count(disabled_at) AS off, sum(extract(epoch FROM disabled_at)) AS when"
-                f" FROM {table}"
+                "SELECT count(*) AS all, count(disabled_at) AS off, sum(extract(epoch FROM disabled_at)) AS when,"
+                f" sum(hashtext(code || name)) AS named FROM {table}"
             )
             if row is not None and self._seen.get(table) != tuple(row):
                 await load()
