@@ -6,8 +6,9 @@ failed=$(mktemp)
 trap 'rm -f "$failed"' EXIT
 export PYTEST failed
 find ${TESTS:-tests} -name 'test_*.py' | sort | xargs -P "${JOBS:-2}" -n 1 sh -c '
+  began=$(date +%s)
   said=$($PYTEST "$1" 2>&1) || echo "$1" >> "$failed"
-  printf "== %s\n%s\n" "$1" "$said"' _
+  printf "== %s, %s s\n%s\n" "$1" $(($(date +%s) - began)) "$said"' _
 if [ -s "$failed" ]; then
   echo "failed:" && cat "$failed"
   exit 1
