@@ -68,10 +68,10 @@ def clients_change(
 ) -> None:
     """换公钥或权限范围，服务不断。Change a system's keys or scopes, without an outage.
 
-    换钥：先 --add-keys 新公钥，机构改用新钥后，再 --remove-key 旧 kid（见 clients list）。被删公钥的令牌五秒内失效；
-    范围缩小，已发令牌至多五分钟内仍按原范围。以 HUB_OWNER_DATABASE_URL 连接。To rotate: add the new key, let the agency
-    use it, then remove the old one (kids: clients list). Tokens of a removed key end within five seconds; a token keeps
-    its scopes until it ends, at most five minutes. Connects by HUB_OWNER_DATABASE_URL.
+    换钥：先 --add-keys 新公钥，机构改用新钥后，再 --remove-key 旧 kid（见 clients list）。被删公钥的令牌、
+    缩小的范围，五秒内生效。以 HUB_OWNER_DATABASE_URL 连接。To rotate: add the new key, let the agency use it,
+    then remove the old one (kids: clients list). Tokens of a removed key, and scopes taken away, end within five
+    seconds. Connects by HUB_OWNER_DATABASE_URL.
     例 Example: hub clients change lixia-police --add-keys new.json
     """
     if add_keys is None and not remove_key and not scopes:

@@ -18,7 +18,7 @@ from hub.policies.services import Services
 from hub.settings import Settings
 from tests import enrol
 from tests.commands import answered, listed, run
-from tests.world import AWAY, HOME, PASSWORD, Caller, World, someone
+from tests.world import AWAY, HOME, PASSWORD, Caller, World, call, someone
 
 
 async def knows(caller: Caller) -> int:
@@ -169,11 +169,21 @@ async def test_keys_are_rotated_without_an_outage(world: World, config: Settings
 
 
 async def test_scopes_are_changed(world: World, config: Settings) -> None:
+    """What a system may do no more its tokens of before may not either; what it may newly do, only new ones."""
     police = await enrol.agency(world)
+    both = await police.caller()
     await changed(config, "clients", "change", police.code, "--scopes", "cases:read")
+    await asyncio.sleep(FRESH_SECONDS)
+    assert (await knows(both), (await both.submit("police_call", call())).status_code) == (200, 403)
     with pytest.raises(AssertionError, match="invalid_scope"):
         await police.caller(scope="records:write")
-    assert await knows(await police.caller()) == 200, "control"
+    reader = await police.caller()
+    assert await knows(reader) == 200, "control"
+    await changed(config, "clients", "change", police.code, "--scopes", "records:write")
+    await asyncio.sleep(FRESH_SECONDS)
+    assert [await knows(caller) for caller in (reader, both, await police.caller())] == [403] * 3
+    assert (await both.submit("police_call", call())).status_code == 201
+    assert (await reader.submit("police_call", call())).status_code == 403, "it was not asked for"
     wrong = await asyncio.to_thread(run, config, "clients", "change", police.code, "--scopes", "all")
     assert wrong.returncode == 1 and "--scopes" in wrong.stderr
 

@@ -217,7 +217,7 @@ class Tokens:
             "client_id": known.client_id,
             "client_rev": row["rev"],
             "key": known.jkt,
-            "scopes": known.scopes,
+            "scopes": known.scopes & set(row["scopes"].split()),  # as asked for, and as registered now
         }
         alone = Subject(
             unit_type=row["type"],
