@@ -19,7 +19,7 @@ from tests.servers import serving
 from tests.test_intake import report
 from tests.world import AWAY, HOME, Caller, World, call, pair, someone
 
-STEP, TRIES, TOLERANCE = 0.05, 15, 0.0045
+STEP, TRIES, TOLERANCE = 0.1, 12, 0.0045
 Request = tuple[str, str, dict[str, Any]]
 
 
