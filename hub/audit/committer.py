@@ -9,6 +9,7 @@ pool until a flush succeeds again. There is no lock and no chain head in the dat
 import asyncio
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -128,7 +129,8 @@ class Committer:
     async def stop(self) -> None:
         if self._task is not None:
             if self.ready:
-                await self.commit(Draft(Act.stop, {"act": "stop"}))
+                with suppress(Unavailable):  # then it is a dead process's chain, and the next to start closes it
+                    await self.commit(Draft(Act.stop, {"act": "stop"}))
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None:

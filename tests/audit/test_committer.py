@@ -112,6 +112,15 @@ async def test_a_late_row_of_an_abandoned_flush_harms_nothing(
     assert committer.w != before and ticket.chain == (committer.w, 1)
 
 
+async def test_stopping_while_the_log_is_away_is_no_error(services: Services, embedded: Embedded) -> None:
+    """The last entry cannot be written: the chain stays open, as a dead process's, for the next start to close."""
+    stopping = Committer(services.database, services.vault, 0.2)
+    await stopping.start()
+    async with blocked(embedded, "access_log"):
+        await asyncio.wait_for(stopping.stop(), 8)
+    assert stopping._task is not None and stopping._task.cancelled()
+
+
 async def test_an_entry_that_cannot_be_written_stops_nobody_else(services: Services, committer: Committer) -> None:
     """A draft above 8 KiB is refused alone; its neighbours in the batch and the writer go on."""
     bad = [read(text="x" * 9000), read(text="\ud800"), read(n=2**60)]
