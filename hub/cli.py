@@ -13,7 +13,7 @@ import uvloop
 from fastapi import FastAPI
 
 from hub import migrations, settings
-from hub.console import Json, configured, done, fail, show, starting, with_services
+from hub.console import Json, configured, done, err, fail, show, starting, with_services
 from hub.db import Database
 from hub.demo.run import demo as run_demo
 from hub.intake import Intake
@@ -84,7 +84,11 @@ def serve(
         config = with_key(with_database(settings.current()))
         listening = None if uds and socket_path(uds) else listen(host, port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
-            services = runner.run(open_services(config))
+            services = runner.run(open_services(config, waits=True))
+            if services.database.shut:
+                err.print(
+                    "数据库不可达：先只收报案，存于本机。The database is away: reports only, kept here till it is back."
+                )
             done(f"联护启动于 {where}。Starting.", as_json, address=where)
             runner.run(_serve(create_app(config, services), listening, uds))
 
@@ -149,7 +153,6 @@ def check(as_json: Json = False) -> None:
     """检查配置、密钥、数据库持久性与规则，有问题则退出码为1。Checks everything a start needs; exit code 1 if not."""
 
     async def work(services: Services) -> str:
-        await services.database.check_durability()
         return services.policy.version
 
     version = with_services(work)

@@ -57,12 +57,17 @@ WAIT = 10.0
 
 class Unreachable(RuntimeError):
     """The database cannot be worked with; the text says which setting or command helps. Never the address: it holds a
-    password, and where it cannot be read, what the library complains of may be a part of that."""
+    password, and where it cannot be read, what the library complains of may be a part of that. `away`: nothing is wrong
+    but that it does not answer now."""
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
 
 
 def unreachable(setting: str, error: BaseException) -> Unreachable:
     """The sentence for what connecting raised, or a first statement."""
-    cause = error.__cause__ or error
+    cause, away = error.__cause__ or error, False
     if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
         zh, en = "数据库不接受此用户或口令", "the database refuses this role or password"
     elif isinstance(cause, asyncpg.InvalidCatalogNameError):
@@ -77,9 +82,9 @@ def unreachable(setting: str, error: BaseException) -> Unreachable:
         zh = "应为 postgresql://用户:口令@主机:端口/库（口令中的 @ : / 等须百分号编码）"
         en = "must be postgresql://role:password@host:port/name, with @ : / in the password percent-encoded"
     else:
-        zh = "连不上数据库，请检查主机、端口以及 PostgreSQL 是否在运行"
+        away, zh = isinstance(cause, LOST), "连不上数据库，请检查主机、端口以及 PostgreSQL 是否在运行"
         en = f"no connection: check host and port, and that PostgreSQL runs ({type(cause).__name__})"
-    return Unreachable(f"{setting}：{zh} / {en}")
+    return Unreachable(f"{setting}：{zh} / {en}", away=away)
 
 
 class Weakened(RuntimeError):
@@ -107,11 +112,12 @@ class Pool:
 
     asyncpg's own pool costs 28 µs a use (a proxy, a shielded task, a reset): more than a small query. Nothing
     in the hub changes a session's state, so a connection goes back as it is, unless its state is unknown.
+    `shut`, it is to its users as if the database were away.
     """
 
     def __init__(self, url: str, size: int, prepare: Callable[[Connection], Awaitable[None]]) -> None:
         self.url, self._prepare = url, prepare
-        self.slots, self.idle = asyncio.Semaphore(size), list[Connection]()
+        self.slots, self.idle, self.shut = asyncio.Semaphore(size), list[Connection](), True
 
     def lease(self) -> "Lease":
         """`async with pool.lease() as connection`; raises `Unavailable` when the database is lost."""
@@ -153,6 +159,8 @@ class Lease:
 
     async def __aenter__(self) -> Connection:
         pool = self._pool
+        if pool.shut:
+            raise _lost()
         try:
             if pool.slots.locked():
                 async with asyncio.timeout(WAIT):
@@ -189,20 +197,46 @@ def _lost() -> Unavailable:
     return Unavailable("数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly.")
 
 
+async def _check_durability(connection: Connection) -> None:
+    """Raise `Weakened` if server, database or role would lose an acknowledged write."""
+    rows = await connection.fetch(
+        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+    )
+    weak = [r["name"] for r in rows if r["setting"] == "off"]
+    if weak:
+        raise Weakened(f"数据库持久性被削弱 / weakened durability: {', '.join(sorted(weak))}")
+
+
+Check: TypeAlias = Callable[[Connection], Awaitable[None]]
+
+
 class Database:
-    """The pools of one process. `connect` also verifies that durability has not been weakened."""
+    """The pools of one process, shut until `connect` has found that the database keeps what it is given."""
 
     def __init__(self, url: str, size: int = 8) -> None:
         self.url = url
         self.main, self.audit = Pool(url, size, _prepare), Pool(url, size // 2, _prepare_audit)
         self.fetch, self.fetchrow, self.execute = self.main.fetch, self.main.fetchrow, self.main.execute
 
-    async def connect(self, setting: str = "HUB_DATABASE_URL") -> "Database":
-        """Raises `Unreachable`, naming the setting that holds the address."""
+    @property
+    def shut(self) -> bool:
+        return self.main.shut
+
+    async def connect(self, setting: str = "HUB_DATABASE_URL", *checks: Check) -> "Database":
+        """Raises `Weakened`, what the `checks` raise, and `Unreachable`, naming the setting that holds the address."""
+        connection = None
         try:
-            await self.check_durability()
-        except (Unavailable, asyncpg.PostgresError, ValueError) as error:
-            raise unreachable(setting, error) from None
+            connection = await self.main.open()
+            for check in (_check_durability, *checks):
+                await check(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.terminate()
+            if isinstance(error, (*FAILED, ValueError)):
+                raise unreachable(setting, error) from None
+            raise
+        self.main.idle.append(connection)
+        self.main.shut = self.audit.shut = False
         return self
 
     async def close(self) -> None:
@@ -214,15 +248,6 @@ class Database:
         connection = await asyncpg.connect(self.url, timeout=2, command_timeout=5, server_settings=PLANS)
         await connection.execute("SET synchronous_commit = on")
         return connection
-
-    async def check_durability(self) -> None:
-        """Raise `Weakened` if server, database or role would lose an acknowledged write."""
-        rows = await self.main.fetch(
-            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
-        )
-        weak = [r["name"] for r in rows if r["setting"] == "off"]
-        if weak:
-            raise Weakened(f"数据库持久性被削弱 / weakened durability: {', '.join(sorted(weak))}")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -4,9 +4,11 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -19,7 +21,7 @@ from hub.api import audit, bodies, cases, directory, meta, problems, records, re
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, CallerRoute, GateRoute
 from hub.audit.committer import Committer
-from hub.db import UNMIGRATED, Database, unreachable
+from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
 from hub.errors import TooLarge
 from hub.intake import Intake
 from hub.models.directory import Directory
@@ -29,8 +31,11 @@ from hub.policies.subject import Purpose
 from hub.together import Reads
 from hub.writer import Writer
 
-DIRECTORY_SECONDS = 5.0
+log = structlog.get_logger("hub")
+DIRECTORY_SECONDS, AWAY_SECONDS = 5.0, 1.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
+OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
+"""Errors whose text is ours: that of a database's may hold what is stored."""
 ALWAYS = ("idempotency-key", "if-match")
 """Headers that our own answer, not the framework's, asks for: 400 and 428."""
 BODILESS = ("GET", "HEAD")
@@ -44,27 +49,35 @@ HEADERS = [
 ]
 
 
-async def open_services(config: settings.Settings) -> Services:
-    """Everything a process needs, connected and checked; the committer is started by the caller."""
+async def open_services(config: settings.Settings, *, waits: bool = False) -> Services:
+    """Everything a process needs, connected and checked; the committer is started by the caller. One that `waits` for a
+    database that is away gets it shut: reports go to disk, all else is refused, until `let_in`."""
     vault = keyfile.load(config.key_file, demo=config.demo, suite=config.suite)
-    policy = Policy.load(config.policy)
-    database = await Database(config.database_url, config.pool_size).connect()
-    directory = Directory(database)
+    policy, database = Policy.load(config.policy), Database(config.database_url, config.pool_size)
+    committer, directory = Committer(database, vault, config.log_timeout), Directory(database)
+    reads = Reads(database.main), Reads(database.audit)
+    services = Services(config, database, vault, committer, directory, policy, *reads)
     try:
-        await directory.refresh()
-        await _check_key(database, vault)
+        await _connect(services)
     except BaseException as error:
-        await database.close()
-        if isinstance(error, UNMIGRATED):
-            raise unreachable("HUB_DATABASE_URL", error) from None
-        raise
-    committer = Committer(database, vault, config.log_timeout)
-    return Services(config, database, vault, committer, directory, policy, Reads(database.main), Reads(database.audit))
+        if not (waits and isinstance(error, Unreachable) and error.away):
+            await database.close()
+            raise
+    return services
 
 
-async def _check_key(database: Database, vault: keys.Vault) -> None:
+async def _connect(services: Services) -> None:
+    if services.database.shut:
+        await services.database.connect("HUB_DATABASE_URL", partial(_check_key, services.vault))
+    try:
+        await services.directory.refresh()
+    except UNMIGRATED as error:
+        raise unreachable("HUB_DATABASE_URL", error) from None
+
+
+async def _check_key(vault: keys.Vault, connection: Connection) -> None:
     """Another key file, or another suite, would answer 500 for every case, and file new ones beside them."""
-    rows = await database.fetch("SELECT id, key_wrapped, key_id FROM cases ORDER BY opened_at DESC, id DESC LIMIT 5")
+    rows = await connection.fetch("SELECT id, key_wrapped, key_id FROM cases ORDER BY opened_at DESC, id DESC LIMIT 5")
     for row in rows:
         with suppress(keys.SealBroken, KeyError):
             vault.case_key(row["id"], row["key_wrapped"], row["key_id"])
@@ -73,6 +86,24 @@ async def _check_key(database: Database, vault: keys.Vault) -> None:
         raise keyfile.KeyRefused(
             "主密钥文件或 HUB_SUITE 与此库不符 / the key file or HUB_SUITE is not that of this database"
         )
+
+
+async def let_in(services: Services) -> None:
+    """Begin the work of a process that came up before its database: as soon as that answers, and all that a start
+    checks is right. What is wrong is said once; until it is put right reports go on to disk."""
+    said = ""
+    while not services.committer.ready:
+        await asyncio.sleep(AWAY_SECONDS)
+        try:
+            await _connect(services)
+            await services.committer.start()
+        except Exception as error:
+            with suppress(*FAILED):
+                await services.committer.stop()
+            why = str(error) if isinstance(error, OWN_WORDS) else type(error).__name__
+            if why != said:
+                said = why
+                log.error("database", error=why)
 
 
 class Hub(FastAPI):
@@ -160,7 +191,11 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = opened or await open_services(config)
-        await services.committer.start()
+        if services.database.shut:
+            waiting = asyncio.create_task(let_in(services), name="let in")
+        else:
+            waiting = None
+            await services.committer.start()
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
@@ -170,6 +205,8 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         gc.freeze()  # what start-up made stays: the collector need not walk it again and again
         yield
         following.cancel()
+        if waiting is not None:
+            waiting.cancel()
         await app.state.intake.stop()
         await app.state.writer.stop()
         await services.committer.stop()

@@ -53,8 +53,8 @@ class Process:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self, **more: str) -> None:
-        """Returns when it is ready."""
+    async def start(self, asked: str = "/readyz", **more: str) -> None:
+        """Returns when it is ready, or answers 200 to something else that is `asked`."""
         env = os.environ | {
             "HUB_DATABASE_URL": self.config.database_url,
             "HUB_DATA": str(self.data),
@@ -69,7 +69,7 @@ class Process:
             while True:
                 assert self.process.poll() is None, "the hub did not start"
                 try:
-                    if (await http.get("/readyz")).status_code == 200:
+                    if (await http.get(asked)).status_code == 200:
                         return
                 except httpx.HTTPError:
                     await asyncio.sleep(0.05)

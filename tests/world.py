@@ -131,7 +131,7 @@ class World:
 
     async def by_hand(self, sql: str, *args: Any) -> None:
         """As the owner of the tables: what the application itself may not do."""
-        owner = Database(self.services.settings.owner_url, 1)
+        owner = await Database(self.services.settings.owner_url, 1).connect()
         try:
             await owner.execute(sql, *args)
         finally:

@@ -122,8 +122,9 @@ class Committer:
 
     async def start(self) -> None:
         """Take a new chain, close those that dead processes left open, write the `start` entry."""
+        first = await self._opening()  # on the connection that flushes use: none may begin meanwhile
         self._task = asyncio.create_task(self._run(), name="committer")
-        await self.commit(await self._opening())
+        await self.commit(first)
         self.ready = True
 
     async def stop(self) -> None:
@@ -133,6 +134,7 @@ class Committer:
                     await self.commit(Draft(Act.stop, {"act": "stop"}))
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._fail([])
         if self._connection is not None:
             await self._connection.close()
 
@@ -204,6 +206,9 @@ class Committer:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
                 try:
                     await self._flush(batch)
+                except asyncio.CancelledError:
+                    self._fail(batch)
+                    raise
                 except Exception:  # a fault of ours: nobody waits for ever, and the writer lives on
                     await self._drop()
                     self._fail(batch)

@@ -36,7 +36,7 @@ class Held:
 
 @pytest.fixture
 async def held(world: World) -> AsyncIterator[Held]:
-    owner = Database(world.services.settings.owner_url, 1)
+    owner = await Database(world.services.settings.owner_url, 1).connect()
     police = await world.agency("police")
     records = [await police.filed("police_call", body("police_call")) for _ in range(2)]
     partial = await world.agency("joint_centre")

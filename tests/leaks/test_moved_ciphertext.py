@@ -35,7 +35,7 @@ class Stolen:
 
 @pytest.fixture(scope="module")
 async def stolen(world: World) -> AsyncIterator[Stolen]:
-    owner = Database(world.services.settings.owner_url, 1)
+    owner = await Database(world.services.settings.owner_url, 1).connect()
     await owner.connect()
     police = await world.agency("police")
     records, files = [], []

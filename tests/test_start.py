@@ -1,0 +1,107 @@
+"""A process that comes up before its database: after a power cut, say. It takes reports all the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub import keyfile
+from hub.embedded import Embedded
+from hub.settings import Settings
+from tests.conftest import free_port
+from tests.outages import superuser
+from tests.servers import Process
+from tests.test_intake import PLACE, case_of
+from tests.world import World, call
+
+
+@pytest.fixture
+def away(config: Settings, embedded: Embedded, tmp_path: Path) -> tuple[Settings, Path]:
+    """Settings for the same database at a place where it is not, and that place."""
+    place = tmp_path / "socket"
+    return replace(config, database_url=config.database_url.replace(str(embedded.socket), str(place))), place
+
+
+@asynccontextmanager
+async def early(config: Settings, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    process = Process(config, free_port(), folder)
+    await process.start("/healthz")
+    try:
+        async with httpx.AsyncClient(base_url=process.url) as http:
+            yield http
+    finally:
+        process.kill()
+
+
+async def reported(http: httpx.AsyncClient) -> dict[str, str]:
+    answer = await http.post("/v1/reports", json={"place": PLACE, "what": "停电后的报警"})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, str] = answer.json()
+    return made
+
+
+async def ready(http: httpx.AsyncClient) -> bool:
+    return (await http.get("/readyz")).status_code == 200
+
+
+async def test_reports_are_taken_before_the_database_is_there(
+    world: World, embedded: Embedded, away: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    """All else is refused; when it is there everything goes on by itself, and each report is filed."""
+    config, place = away
+    async with early(config, tmp_path) as http:
+        made = [await reported(http) for _ in range(3)]
+        assert not await ready(http) and len(list((tmp_path / "spool").glob("*"))) > 0
+        assert (await http.get(f"/v1/reports/{made[0]['receipt']}")).status_code == 503
+        assert [await case_of(world.services, each) for each in made] == [None] * 3
+        place.symlink_to(embedded.socket)
+        while not await ready(http):
+            await asyncio.sleep(0.05)
+        while list((tmp_path / "spool").glob("*")):
+            await asyncio.sleep(0.05)
+        assert all([await case_of(world.services, each) for each in made])
+        assert (await http.get(f"/v1/reports/{made[0]['receipt']}")).status_code == 200
+
+
+async def test_what_a_start_refuses_is_not_let_in(
+    world: World, embedded: Embedded, away: tuple[Settings, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A database that loses what it acknowledged: reports stay on disk until it is put right."""
+    config, place = away
+    admin = await superuser(embedded)
+    await admin.execute("ALTER ROLE hub_app SET synchronous_commit = off")
+    try:
+        async with early(config, tmp_path) as http:
+            place.symlink_to(embedded.socket)
+            said = ""
+            while "synchronous_commit" not in said:
+                await asyncio.sleep(0.1)
+                said += "".join(capfd.readouterr())
+            made = await reported(http)
+            assert not await ready(http) and await case_of(world.services, made) is None
+            await admin.execute("ALTER ROLE hub_app RESET synchronous_commit")
+            while not await ready(http):
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.execute("ALTER ROLE hub_app RESET synchronous_commit")
+        await admin.close()
+
+
+@pytest.mark.parametrize("wrong", ["password", "key"])
+async def test_what_waiting_does_not_cure_stops_the_start(
+    world: World, config: Settings, tmp_path: Path, wrong: str
+) -> None:
+    """A database that is there and refuses, and a key of another."""
+    if wrong == "password":
+        config = replace(config, database_url=config.database_url.replace("hub_app:", "hub_app:x"))
+    else:
+        await (await world.agency("police")).filed("police_call", call())  # there must be a case that it should open
+        config = replace(config, data=tmp_path)
+        keyfile.create(config.key_file, demo=True)
+    with pytest.raises(AssertionError, match="did not start"):
+        async with early(config, tmp_path):
+            pass
