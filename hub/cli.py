@@ -22,7 +22,7 @@ from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.registers import accounts, regions, units
 from hub.review import key_commands, policy
-from hub.runtime import listen, server_of, socket_path, with_database, with_key
+from hub.runtime import listen, server_of, socket_path, watched, with_database, with_key
 from hub.systems import clients
 from hub.writer import Writer
 
@@ -94,9 +94,12 @@ def serve(
 
 
 async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) -> None:
+    server = server_of(serving, uds)
+    telling = asyncio.create_task(watched(server))
     try:
-        await server_of(serving, uds).serve([listening] if listening else None)
+        await server.serve([listening] if listening else None)
     finally:
+        telling.cancel()
         if uds:
             Path(uds).unlink(missing_ok=True)
 

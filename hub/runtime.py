@@ -1,5 +1,6 @@
 """What a command or a server stands on: its database (HUB_DATABASE_URL, else the embedded one), its key, its socket."""
 
+import asyncio
 import atexit
 import errno
 import os
@@ -88,6 +89,24 @@ def server_of(app: FastAPI, uds: str = "") -> uvicorn.Server:
             http="httptools",
         )
     )
+
+
+async def watched(server: uvicorn.Server) -> None:
+    """Tell systemd when the server listens, then that the process still turns (sd_notify(3), `WatchdogSec`): one that
+    hangs, which nobody else would notice, is begun anew. Does nothing where systemd did not ask."""
+    while not server.started:
+        await asyncio.sleep(0.05)
+    _notify("READY=1")
+    pause = int(os.environ.get("WATCHDOG_USEC") or 0) / 3e6
+    while pause:
+        _notify("WATCHDOG=1")
+        await asyncio.sleep(pause)
+
+
+def _notify(state: str) -> None:
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling, suppress(OSError):
+        telling.sendto(state.encode(), f"\0{place[1:]}" if place.startswith("@") else place)
 
 
 def set_aside(config: Settings) -> Path:

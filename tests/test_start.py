@@ -1,8 +1,12 @@
-"""A process that comes up before its database: after a power cut, say. It takes reports all the same."""
+"""Starting: before the database is there, after a power cut, say, when reports are taken all the same; and as systemd
+is told."""
 
 import asyncio
+import signal
+import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,3 +109,31 @@ async def test_what_waiting_does_not_cure_stops_the_start(
     with pytest.raises(AssertionError, match="did not start"):
         async with early(config, tmp_path):
             pass
+
+
+def _heard(socket_: socket.socket) -> set[bytes]:
+    """What was told within a second."""
+    heard, until = set(), time.monotonic() + 1
+    while time.monotonic() < until:
+        with suppress(TimeoutError):
+            heard.add(socket_.recv(100))
+    return heard
+
+
+async def test_systemd_is_told(config: Settings, tmp_path: Path) -> None:
+    """When it listens, and again and again that it turns; a process that stands still (the control) says nothing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(0.1)
+        process = Process(config, free_port(), tmp_path)
+        await process.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="300000")
+        assert process.process is not None
+        try:
+            assert _heard(told) == {b"READY=1", b"WATCHDOG=1"}
+            process.process.send_signal(signal.SIGSTOP)
+            _heard(told)
+            assert _heard(told) == set()
+            process.process.send_signal(signal.SIGCONT)
+            assert _heard(told) == {b"WATCHDOG=1"}
+        finally:
+            process.kill()
