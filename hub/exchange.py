@@ -54,8 +54,7 @@ async def submit(
     try:
         _may_find(filing, case_number)
         _may_close_unseen(filing, case_number)
-        adding = partial(_rows, gate, filing)
-        filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
+        filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
         if filed.digest != digest:
             raise Invalid(
                 "此 Idempotency-Key 已用于另一内容。",
