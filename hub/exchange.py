@@ -53,8 +53,8 @@ async def submit(
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
         _may_find(filing, case_number)
-        adding = partial(_rows, gate, filing)
-        filed = await writer.file(Submission(filing, adding, own=subject.person_keys, target=named))
+        _may_close_unseen(filing, case_number)
+        filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
         if filed.digest != digest:
             raise Invalid(
                 "此 Idempotency-Key 已用于另一内容。",
@@ -78,6 +78,14 @@ def _may_find(filing: Filing, case_number: str) -> None:
             "to confirm a reporter, file a record that names the case",
         )
         raise Invalid(errors=[{"pointer": "/reporter_confirmed", "zh": zh, "en": en}])
+
+
+def _may_close_unseen(filing: Filing, case_number: str) -> None:
+    """Found by names, a case whose alert waits would refuse to be closed, and so tell whoever tries that it is there:
+    no record, and no entry under the case, would say that he asked."""
+    if stamps(filing.kind, filing.values).get(Stamp.closed) and not case_number:
+        zh, en = "结案须以 Case-Number 指明个案", "to close a case, file a record that names it"
+        raise Invalid(errors=[{"pointer": "/close_case", "zh": zh, "en": en}])
 
 
 async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:

@@ -5,6 +5,7 @@ to a file on this machine (fsynced), from which they are filed as soon as it doe
 """
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -85,6 +86,8 @@ class Intake:
     def __init__(self, services: Services, writer: Writer) -> None:
         self.services, self.writer = services, writer
         self.spool = Spool(services.settings.spool, services.vault.misc)
+        self._disk = ThreadPoolExecutor(1, "spool")
+        """A thread of its own: in the common ones passwords are judged, of whoever tries and however many try."""
         self._left: list[tuple[Accepted, asyncio.Future[bool]]] = []
         self._waiting = 0
         self._spooling: asyncio.Task[None] | None = None
@@ -155,7 +158,8 @@ class Intake:
 
     async def _appended(self, batch: list[Accepted]) -> bool:
         try:
-            await asyncio.to_thread(self.spool.append, [accepted.spooled() for accepted in batch])
+            spooled = [accepted.spooled() for accepted in batch]
+            await asyncio.get_running_loop().run_in_executor(self._disk, self.spool.append, spooled)
         except Exception:
             return False
         return True

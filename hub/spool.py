@@ -25,7 +25,7 @@ class Spool:
     def append(self, batch: list[Spooled]) -> None:
         """Write and fsync, the file and its folder. Raises `OSError` when the disk does not take it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / f"{clock.micros()}-{os.getpid()}.sealed"
+        path = self.folder / f"{clock.micros()}-{batch[0][-1]}.sealed"  # no clock set back, no other process has that
         temporary = path.with_suffix(".part")
         try:
             with temporary.open("wb") as file:

@@ -1,8 +1,11 @@
 """A case with more records than an answer holds shows the newest: what happened last is what a station needs."""
 
+import asyncio
+
 from hub.casework import RECORDS_AT_ONCE
 from tests.forms import minimal
-from tests.world import World, call
+from tests.test_intake import case_of, report
+from tests.world import HOME, World, call, pair
 
 
 async def test_the_newest_records_are_shown(world: World) -> None:
@@ -15,3 +18,21 @@ async def test_the_newest_records_are_shown(world: World) -> None:
     for url, name in ((path, "records"), (f"{path}/records", "items")):
         shown = [record["id"] for record in (await police.get(url)).json()[name]]
         assert shown == filed[-RECORDS_AT_ONCE:] and first["id"] not in shown
+
+
+async def test_who_sends_much_hides_nothing_of_an_agency_s(world: World) -> None:
+    """The holder of a receipt adds more than an answer holds: what police filed is shown all the same, in its place
+    in time; of his own (the control) the oldest give way."""
+    police, parties = await world.agency("police"), pair()
+    made = await report(world, region=HOME, **parties)
+    case, url = str((await case_of(world.services, made))["id"]), f"/v1/reports/{made['receipt']}/additions"
+    filed = await police.filed("police_call", call(parties), case=case)
+    sent = {"json": {"text": "x"}, "headers": {"Receipt-Secret": made["secret"]}}
+    for _ in range(RECORDS_AT_ONCE // 20):
+        answers = await asyncio.gather(*(world.http.post(url, **sent) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {201}
+    for path, name in ((f"/v1/cases/{case}", "records"), (f"/v1/cases/{case}/records", "items")):
+        shown = (await police.get(path)).json()[name]
+        assert [record["id"] for record in shown].index(filed["id"]) == 0 and len(shown) == RECORDS_AT_ONCE
+        assert [record["at"] for record in shown] == sorted(record["at"] for record in shown)
+        assert {record["kind"] for record in shown[1:]} == {"report_addition"}

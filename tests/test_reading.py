@@ -87,6 +87,21 @@ async def test_search_by_each_way(world: World) -> None:
     assert nobody.json() == {"items": [], "next": None}
 
 
+async def test_a_case_is_found_among_many_reports(world: World) -> None:
+    """Whoever knows her id number may send more reports in her name than a search brings; each opens a case of its
+    own. The case on which police work is found first, the newest of the others (the control) after it."""
+    police, parties = await world.agency("police"), pair()
+    case = (await police.filed("police_call", call(parties, region=HOME)))["case_id"]
+    sent = {"place": "x", "region": HOME, "reporter_is_victim": True} | parties
+    for _ in range(51):
+        assert (await world.http.post("/v1/reports", json=sent)).status_code == 201
+    answer = await police.post("/v1/cases/search", json={"id_number": parties["victim_id_number"]})
+    items = answer.json()["items"]
+    assert len(items) == 50 and items[0]["id"] == case
+    opened = [item["opened_at"] for item in items[1:]]
+    assert opened == sorted(opened, reverse=True)
+
+
 @pytest.mark.parametrize("unit", TYPES)
 async def test_withheld_is_the_policy_s_list_not_the_data_s(world: World, unit: str) -> None:
     """Masked and withheld together with what is clear are all categories, alike on an empty and on a full case."""

@@ -2,17 +2,21 @@
 
 import asyncio
 import resource
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-from hub import clock
+from hub import clock, people
+from hub.embedded import Embedded
 from hub.intake import Accepted
 from hub.policies.services import Services
 from hub.spool import Spool, Spooled
+from tests import outages
 from tests.test_intake import settled
 from tests.world import World
 
@@ -57,3 +61,32 @@ async def test_a_long_report_takes_no_short_one_along(world: World) -> None:
     await settled(world)
     sql = "SELECT 1 FROM record WHERE id = ANY($1)"
     assert len(await world.services.database.fetch(sql, [accepted.record_id for accepted in sent])) == 3
+
+
+def test_a_clock_set_back_costs_no_report(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches of one process at what the clock says is one moment: both are there."""
+    monkeypatch.setattr(clock, "micros", lambda: 1_790_000_000_000_000)
+    spool, told = Spool(tmp_path, services.vault.misc), [report("先"), report("后")]
+    for each in told:
+        spool.append([each])
+    kept = [spool.opened(line) for path in spool.files() for line in spool.lines(path)]
+    assert sorted(kept, key=str) == sorted(told, key=str)
+
+
+async def test_passwords_hold_up_no_report(world: World, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More people try to log in at once than there are threads to judge their passwords, which takes its time, and the
+    database is away: a report is on disk all the same."""
+    judged = threading.Event()
+    monkeypatch.setattr(people, "_matches", lambda stored, password: not judged.wait(20))
+    tries = {"login": "nobody", "password": "x", "code": "123456"}
+    async with httpx.AsyncClient(base_url=world.url, timeout=30, limits=httpx.Limits(max_connections=50)) as crowd:
+        tasks = [asyncio.create_task(crowd.post("/v1/sessions", json=tries)) for _ in range(50)]
+        await asyncio.sleep(0.5)
+        try:
+            async with asyncio.timeout(5), outages.hung(embedded):
+                answer = await world.http.post("/v1/reports", json={"place": "家里"})
+        finally:
+            judged.set()
+        assert {(await task).status_code for task in tasks} == {401}
+    assert answer.status_code == 201
+    await settled(world)

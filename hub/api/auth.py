@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -134,13 +135,14 @@ def sign(claims: dict[str, Any], pem: str, *, kid: str, typ: str) -> str:
 
 @dataclass(slots=True)
 class Known:
-    """A verified access token: until when, for whom, and when its client was last looked up."""
+    """A verified access token: until when, for whom, and when its client was last looked up; by `clock.ticks`, which
+    nobody sets back."""
 
-    expires: int
+    expires: float
     client_id: str
     scopes: frozenset[str]
     jkt: str
-    looked_up: float = 0.0
+    looked_up: float = -math.inf
     row: Any = None
     subjects: dict[str, Subject] = field(default_factory=dict)
 
@@ -238,7 +240,7 @@ class Tokens:
 
     async def _recognise(self, token: str) -> Known:
         """A token seen before costs one hash; its client is looked up again after five seconds."""
-        hashed, now = hashlib.sha256(token.encode()).digest(), clock.seconds()
+        hashed, now = hashlib.sha256(token.encode()).digest(), clock.ticks()
         known = self._known.get(hashed)
         if known is None:
             try:
@@ -246,7 +248,7 @@ class Tokens:
                 scopes, jkt = frozenset(claims["scope"].split()), claims["cnf"]["jkt"]
             except (TokenRefused, KeyError, TypeError, AttributeError):
                 raise Unauthenticated from None
-            known = Known(claims["exp"], claims["sub"], scopes, jkt)
+            known = Known(now + claims["exp"] - clock.seconds(), claims["sub"], scopes, jkt)
             self._forget(now)
             self._known[hashed] = known
         if known.expires <= now:
@@ -261,7 +263,7 @@ class Tokens:
             raise Unauthenticated
         return known
 
-    def _forget(self, now: int) -> None:
+    def _forget(self, now: float) -> None:
         if len(self._known) > 10_000:
             self._known = {h: k for h, k in self._known.items() if k.expires > now}
 

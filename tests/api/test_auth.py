@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from hub import admin
+from hub import admin, clock
 from hub.api import auth
 from hub.demo.province import TYPES
 from hub.policies import facts
@@ -217,6 +217,23 @@ async def test_a_late_look_is_found(world: World, monkeypatch: pytest.MonkeyPatc
     _, caller, made = await _disabled(world, "clients")
     assert await writes(caller) == 201
     assert await open_reads(caller, made) == 0, "reads do not depend on it"
+
+
+async def test_a_clock_set_back_lengthens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is looked up again, and a token ends, by the time that has passed, whatever the clock says."""
+    monkeypatch.setattr(auth, "FRESH_SECONDS", 1)
+    police, said = await enrol.agency(world), clock.seconds
+    caller = await police.caller()
+    assert await writes(caller) == 201, "control"
+    monkeypatch.setattr(clock, "seconds", lambda: said() - 200)
+    await asyncio.sleep(1)
+    assert await writes(caller) == 201, "control"
+    await admin.disable(world.services, "accounts", str(police.ids["worker"]))
+    await asyncio.sleep(1)
+    assert await writes(caller) == 401
+    passed = clock.ticks
+    monkeypatch.setattr(clock, "ticks", lambda: passed() + world.services.settings.token_life)
+    assert (await caller.get("/v1/units", headers={"On-Behalf-Of": "second"})).status_code == 401
 
 
 async def test_every_token_issued_and_refused_is_logged(world: World) -> None:

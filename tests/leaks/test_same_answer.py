@@ -16,9 +16,11 @@ import pytest
 from hub import admin, clock
 from hub.errors import NotFound
 from hub.policies.gate import Gate
+from tests.forms import minimal
 from tests.leaks import seed
 from tests.leaks.canaries import body
 from tests.leaks.sweep import entries_since
+from tests.test_intake import report
 from tests.world import AWAY, HOME, Caller, World, call, pair, someone
 
 COMPARISONS = 5000 if os.environ.get("HUB_TEST_FULL") else 600
@@ -210,3 +212,17 @@ async def test_the_comparison_can_fail(
 
     monkeypatch.setattr(Gate, "_deny", telling if planted == "insiders get 403" else quiet)
     assert (await differences(world, party, 30))[1]
+
+
+async def test_a_case_found_by_names_refuses_nothing_of_its_own(world: World) -> None:
+    """A form that closes, about people on whom a report waits, is answered as one about strangers: by an alert that
+    is open a unit elsewhere could ask who has reported, and leave no record. Without closing (the control) both go
+    through."""
+    people = pair()
+    await report(world, region=HOME, **people)
+    committee = await world.agency("residents_committee", region=AWAY)
+    for closes, status in ((True, 422), (None, 201)):
+        forms = [minimal("case_form", close_case=closes) | parties for parties in (people, pair())]
+        known, strange = [await committee.submit("case_form", form) for form in forms]
+        assert known.status_code == strange.status_code == status
+        assert status == 201 or seen(known) == seen(strange)
