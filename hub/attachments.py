@@ -132,6 +132,7 @@ async def _store(gate: Gate, item: Seen, name: str, stream: AsyncIterator[bytes]
     if not n:
         await gate.refuse(BadRequest("附件为空。", "The attachment is empty."))
     made = File(file, name, media_type, size, digest.hexdigest())
+    await find_record(gate, row["id"], act=Act.amend)  # again: it came as slowly as its sender liked
     await _write_head(gate, item, made, key, n)
     return made
 

@@ -120,8 +120,8 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     secret_origin = not effects.acting  # then the case must look as after an anonymous report
     assert subject.unit_id is not None
     handler = directory.units[subject.unit_id]
-    region = effects.region_code or handler.region_code
-    duty: UnitInfo | None = directory.duty_unit(region) if secret_origin else None
+    duty: UnitInfo | None = directory.duty_unit(effects.region_code or handler.region_code) if secret_origin else None
+    region = effects.region_code or (duty or handler).region_code  # where a secret origin lies might tell which it is
     filing.lead = target.new
     attended = subject.account_id is not None and not secret_origin  # behind a system's own sync stands nobody
     if not target.new:

@@ -27,7 +27,7 @@ class LogFilters(BaseModel):
     who: str = Field(
         "", max_length=64, pattern=NO_NUL, description="账号编号、登录名、单位内账号名，或客户端编号 account or client"
     )
-    unit: str = Field("", max_length=64, description="单位代码 unit code")
+    unit: str = Field("", max_length=64, pattern=NO_NUL, description="单位代码 unit code")
     case: str = Field(
         "", max_length=40, pattern=NO_NUL, description="个案编号、案号，或其在日志中的代号 case id, number or reference"
     )
@@ -60,7 +60,7 @@ OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1::uuid, $2::uuid
 
 async def entries(gate: Gate, filters: LogFilters) -> bytes:
     """Entries, newest first: who looked, why, at which case by pseudonym, at what of it. The look is logged before the
-    answer leaves; a look at one case is an access to that case, and found among its entries."""
+    answer leaves; a look at one case is an access to that case, whatever it finds, and found among its entries."""
     _only_auditors(gate)
     where, args = _where(gate, await _known(gate, filters))
     source = OF_CASE if filters.case else "access_log l"
@@ -70,7 +70,8 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     draft = gate.draft(Act.audit_read)
     draft.body |= {"query": _shape(filters), "count": len(rows)}
     if filters.case:  # the first arguments are what it is called by
-        draft.case_refs = [ref for ref in args[:2] if any(str(ref) in row["cases"] for row in rows)]
+        named = await gate.services.database.fetch(NAMED, *args[:2])
+        draft.case_refs = [row["ref"] for row in named]
     await gate.services.committer.commit(draft)
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
@@ -114,6 +115,7 @@ SELECT id::text AS id FROM account WHERE login = $1
 UNION ALL SELECT a.id::text FROM account a JOIN unit u ON u.id = a.unit_id WHERE a.name = $1 AND u.code = $2
 UNION ALL SELECT id FROM client WHERE id = $1
 """
+NAMED = "SELECT ref FROM cases WHERE ref IN ($1::uuid, $2::uuid)"
 NUMBERED = "SELECT id::text AS id FROM cases WHERE number = $1"
 
 
@@ -123,8 +125,8 @@ async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
     found: dict[str, str] = {}
     for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
         if args[0] and not _is_uuid(args[0]):
-            row = await gate.services.database.fetchrow(sql, *args)
-            found[name] = row["id"] if row else ""
+            rows = await gate.services.database.fetch(sql, *args)  # one's login may be another's name, or a system's id
+            found[name] = ",".join(dict.fromkeys(row["id"] for row in rows))
     if filters.unit and filters.unit not in gate.services.directory.codes:
         found["unit"] = ""
     if unknown := [name for name, known in found.items() if not known]:
@@ -174,7 +176,8 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
         case = ids.of_text(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
     if filters.who:
-        add("l.actor = {0}::uuid", vault.pseudonym("actor", _actor(filters.who)))
+        actors = [vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",")]
+        add(f"l.actor IN ({', '.join(f'{{{i}}}::uuid' for i in range(len(actors)))})", *actors)
     if filters.unit:
         add("l.unit_id = {0}::uuid", directory.codes[filters.unit].id)
     if filters.since:

@@ -191,6 +191,8 @@ class Writer:
         filed = []
         async with self.services.database.transaction() as connection:
             group, rows = await self._lock(connection, group), Rows()
+            if not group:  # copies, all of them
+                return
             found = await connection.fetch(FIND, *map(list, zip(*(s.sought() for s in group), strict=True)))
             for submission, row in zip(group, found, strict=True):
                 try:

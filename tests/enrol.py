@@ -40,10 +40,10 @@ async def client(world: World, unit: str, client_id: str, scopes: str = BOTH) ->
     return client_id
 
 
-async def agency(world: World, unit_type: str = "police", scopes: str = BOTH) -> Agency:
-    """A new unit in the home county."""
+async def agency(world: World, unit_type: str = "police", scopes: str = BOTH, region: str = HOME) -> Agency:
+    """A new unit, in the home county unless told where."""
     code = f"{HOME}-{unit_type}-{next(_serial)}"
-    await admin.add_units(world.services, [admin.NewUnit(code, f"新设{code}", unit_type, HOME)])
+    await admin.add_units(world.services, [admin.NewUnit(code, f"新设{code}", unit_type, region)])
     await client(world, code, code, scopes)
     people = [admin.NewAccount(code, name, "caseworker", someone()["id_number"]) for name in ("worker", "second")]
     made = await admin.add_accounts(world.services, people)

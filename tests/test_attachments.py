@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from hub import admin
 from hub.attachments import CHUNK, NAMED_AT_ONCE
 from hub.models.fields import Category
-from tests import logbook
+from tests import enrol, logbook
 from tests.world import AWAY, Caller, World, call, pair
 
 LIMIT = 20 * 1024 * 1024
@@ -226,3 +227,22 @@ async def test_together(world: World) -> None:
     for answer, content in zip(made, contents, strict=True):
         assert (await police.get(answer.headers["location"])).content == content
     assert len(await stored(world, record)) == 12
+
+
+async def test_who_is_disabled_while_he_sends_attaches_nothing(world: World) -> None:
+    """An upload lasts as long as its sender likes: its end asks again. A colleague's (the control) goes on."""
+    police = await enrol.agency(world)
+    record = (await police.case())["id"]
+    begun = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield PNG
+        await begun.wait()
+        yield bytes(100)
+
+    sending = [asyncio.create_task(attach(await police.caller(who), record, slowly())) for who in ("worker", "second")]
+    await asyncio.sleep(0.5)
+    await admin.disable(world.services, "accounts", str(police.ids["worker"]))
+    begun.set()
+    assert [(await task).status_code for task in sending] == [404, 201]
+    assert len(await stored(world, record)) == 1

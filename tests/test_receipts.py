@@ -29,6 +29,7 @@ async def test_reading_by_receipt(world: World) -> None:
     assert len(await logbook.about(world.services, case["id"], "read")) >= 4
     actor = world.services.vault.pseudonym("actor", str(case["id"]).encode())
     assert await logbook.count(world.services, "act = 'login-fail' AND actor = $1", actor) == 5, "each guess"
+    assert len(await logbook.about(world.services, case["id"], "login-fail")) == 5, "and is found under the case"
 
 
 def shape(value: Any) -> Any:

@@ -66,11 +66,13 @@ async def test_exact_refusals(world: World, embedded: Any) -> None:
     busy = await asyncpg.connect(embedded.app_url)
     record = uuid.UUID(bytes=hashed, version=4)
     await busy.execute("SELECT pg_advisory_lock($1)", int.from_bytes(record.bytes[:8], "big", signed=True))
+    kept = world.services.database.main.idle.copy()
     answer = await police.submit("police_call", body, key=key)
     assert (answer.status_code, answer.json()["code"]) == (409, "in_progress")
     await busy.close()
     made = await police.submit("police_call", body, key=key)
     assert (made.status_code, made.json()["id"]) == (201, str(record))
+    assert kept and not any(connection.is_closed() for connection in kept), "a copy costs no connection"
     for other in (body | {"content": "另一内容"}, body | {"weapon": "无"}):
         answer = await police.submit("police_call", other, key=key)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

@@ -9,7 +9,7 @@ import pytest
 
 from hub import admin, oversight, people
 from tests import enrol, logbook
-from tests.world import HOME, Caller, World, call
+from tests.world import HOME, Caller, World, call, someone
 
 
 async def looks(world: World, case: str) -> list[str]:
@@ -30,6 +30,17 @@ async def test_a_look_at_a_case_is_found_there(world: World) -> None:
         assert await looks(world, case) == ["create"] + ["audit-read"] * n
     (newest,) = (await auditor.get("/v1/audit/entries", params={"case": case, "limit": 1})).json()["items"]
     assert newest["act"] == "audit-read" and newest["body"]["query"] == "log:case"
+
+
+async def test_a_look_that_finds_nothing_is_found_there(world: World) -> None:
+    """That nobody was turned away from a case is told about that case, too."""
+    police, auditor = await world.agency("police"), await world.person("auditor")
+    case = (await police.filed("police_call", call()))["case_id"]
+    ref = world.services.vault.pseudonym("case", uuid.UUID(case).bytes)
+    for n, name in enumerate((case, str(ref)), 1):
+        answer = await auditor.get("/v1/audit/entries", params={"case": name, "outcome": "conflict"})
+        assert answer.json()["items"] == []
+        assert await looks(world, case) == ["create"] + ["audit-read"] * n
 
 
 async def test_a_look_at_no_case_names_none(world: World) -> None:
@@ -78,6 +89,7 @@ async def test_who_has_left_makes_no_entry(world: World, role: str) -> None:
         "case=x": 422,
         "who=x": 422,
         "who=%00": 422,
+        "who=x&unit=%00": 422,
         "unit=x": 422,
         "cursor=x": 400,
         "no=thing": 422,
@@ -130,6 +142,19 @@ async def test_who_and_what_are_found_by_the_names_people_use(world: World) -> N
         answer = await auditor.get("/v1/audit/entries", params=wrong)
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}" for name in wrong]
+
+
+async def test_a_name_that_two_have_finds_both(world: World) -> None:
+    """The login of one is the name of another, in his unit: neither hides what the other looked at."""
+    officer, police = await enrol.person(world), await enrol.agency(world)
+    new = admin.NewAccount(police.code, officer.login, "caseworker", someone()["id_number"])
+    (other,) = await admin.add_accounts(world.services, [new])
+    await officer.enters()
+    caller = await police.caller(officer.login)
+    assert (await caller.get("/v1/cases")).status_code == 200
+    for unit, account in ((police.code, other.id), (f"{HOME}-police", officer.id)):
+        found = await world.log(who=officer.login, unit=unit)
+        assert {entry["body"]["who"]["account"] for entry in found} == {str(account)}
 
 
 async def opened(auditor: Caller, item: dict[str, Any], reason: str = "工单 2026-17") -> dict[str, Any]:

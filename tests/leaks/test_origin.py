@@ -11,6 +11,8 @@ import pytest
 
 from hub import admin, casework
 from hub.models.legal_codes import ReportCircumstance
+from tests import enrol
+from tests.forms import minimal
 from tests.test_attachments import PNG
 from tests.test_intake import case_of, report
 from tests.world import HOME, Caller, World, instant, pair, someone
@@ -114,3 +116,17 @@ async def test_a_file_does_not_tell(world: World) -> None:
     assert seen[0] == seen[1]
     (own,) = (await school.get(f"/v1/records/{theirs.made['id']}/attachments")).json()["items"]
     assert own["name"] == "强制报告.png"
+
+
+async def test_a_place_not_given_is_not_the_reporter_s(world: World) -> None:
+    """Two schools of two townships report and name no place: police who may not know who reported see the place of
+    the unit on duty, as after a report that gave none; a place that is given (the control) stands."""
+    townships = [code for code in world.services.directory.regions if code.startswith(HOME) and code[9:] == "000"][1:3]
+    shown = []
+    for township in townships:
+        school = await enrol.agency(world, "school", region=township)
+        body = minimal("mandatory_report") | pair()
+        for more in ({}, {"region": township}):
+            made = await (await school.caller()).filed("mandatory_report", body | more | pair())
+            shown.append((await (await world.agency("police")).get(f"/v1/cases/{made['case_id']}")).json()["region"])
+    assert shown[1::2] == townships and shown[0] == shown[2] == HOME.ljust(12, "0")
