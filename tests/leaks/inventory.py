@@ -45,6 +45,8 @@ JOBS = {
     "intake: _drain_for_ever for ever": "the loop of the same",
     "cli: work for ever": "`hub worker`: the same drain; deletes expired assertions and orphaned sealed chunks",
     "meta: services.database.fetchrow('SELECT 1')": "asks whether the database answers, and reads nothing of it",
+    "main: let_in(services)": "asks whether the database is there, and as a start wants it: one case key, no field",
+    "cli: watched(server)": "tells systemd that the process turns; reads nothing",
     "run: server.serve([listening])": "the demo's own server, on the same application",
 }
 
