@@ -129,7 +129,7 @@ def test_a_port_that_is_taken(config: Settings, world: World) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    said = told(config, "serve", "--port", str(port), HUB_DATABASE_URL=ADDRESSES["unreachable"])
+    said = told(config, "serve", "--port", str(port), HUB_DATABASE_URL=ADDRESSES["unescaped"])
     assert "HUB_DATABASE_URL" in said, "control: the port is free again"
 
 
