@@ -14,7 +14,7 @@ from hub import cases, clock, people
 from hub.db import Connection, Row
 from hub.enlist import check_role, check_scopes, exclusive, new_password, open_unit, ordered
 from hub.jwks import same, wrong_set
-from hub.places import LONGEST, is_name
+from hub.places import check_name
 from hub.policies.services import Services
 from hub.sheets import Faults, Refused, lock, log
 
@@ -87,9 +87,8 @@ async def rename_unit(services: Services, code: str, name: str) -> str:
     """Another name for a unit; returns the one it had. All else of it stays: its records, cases and people hang on its
     code, and its type and area decide what it sees. Processes show the name within five seconds."""
     faults = Faults()
-    if not is_name(name):
-        faults.found(0, "name", f"须为1至{LONGEST}个字", f"must be 1 to {LONGEST} characters on one line")
-        faults.settle()
+    check_name(faults, 0, name)
+    faults.settle()
     async with services.database.transaction() as connection:
         was = await connection.fetchrow("SELECT name FROM unit WHERE code = $1 FOR UPDATE", code)
         if was is None:

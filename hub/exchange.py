@@ -13,7 +13,7 @@ from hub.audit.entry import Act
 from hub.cases import target_of
 from hub.casework import find_record, record_etag
 from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, recognise, stamps
+from hub.filing import Filing, Rows, Target, filled, finish, recognise, setting, stamps
 from hub.ids import random_form
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
@@ -52,8 +52,8 @@ async def submit(
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:
-        _may_find(filing, case_number)
-        _may_close_unseen(filing, case_number)
+        if not case_number:
+            _may_find(filing, *NAMES_ITS_CASE)
         filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
         if filed.digest != digest:
             raise Invalid(
@@ -68,24 +68,26 @@ async def submit(
     return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 
-def _may_find(filing: Filing, case_number: str) -> None:
-    """Who was met made one report of several, perhaps, on the same people: his in her name, and hers. Their names find
-    the oldest; his receipt would show him what is done for her."""
-    now, was = (stamps(filing.kind, values).get(Stamp.reporter_confirmed) for values in (filing.values, filing.was))
-    if now and not was and not case_number:
-        zh, en = (
-            "核实报案人须另行提交，以 Case-Number 指明个案",
-            "to confirm a reporter, file a record that names the case",
-        )
-        raise Invalid(errors=[{"pointer": "/reporter_confirmed", "zh": zh, "en": en}])
+NAMES_ITS_CASE = {
+    Stamp.reporter_confirmed: (
+        "核实报案人须另行提交，以 Case-Number 指明个案",
+        "to confirm a reporter, file a record that names the case",
+    ),
+    Stamp.closed: ("结案须以 Case-Number 指明个案", "to close a case, file a record that names it"),
+}
+"""What a record may not say of a case that names found. Who was met made one report of several, perhaps, on the same
+people, his in her name and hers: their names find the oldest, and his receipt would show him what is done for her. And
+a case whose alert waits refuses to be closed: that would tell whoever tries that it is there, and no record, no entry
+under the case, would say that he asked."""
 
 
-def _may_close_unseen(filing: Filing, case_number: str) -> None:
-    """Found by names, a case whose alert waits would refuse to be closed, and so tell whoever tries that it is there:
-    no record, and no entry under the case, would say that he asked."""
-    if stamps(filing.kind, filing.values).get(Stamp.closed) and not case_number:
-        zh, en = "结案须以 Case-Number 指明个案", "to close a case, file a record that names it"
-        raise Invalid(errors=[{"pointer": "/close_case", "zh": zh, "en": en}])
+def _may_find(filing: Filing, *said: Stamp) -> None:
+    """`Invalid` points at the field by which a record whose case is not named says one of these anew."""
+    now, was = (stamps(filing.kind, values) for values in (filing.values, filing.was))
+    for name, stamp in setting(filing.kind):
+        if stamp in said and now.get(stamp) and not was.get(stamp):
+            zh, en = NAMES_ITS_CASE[stamp]
+            raise Invalid(errors=[{"pointer": f"/{name}", "zh": zh, "en": en}])
 
 
 async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:
@@ -191,7 +193,7 @@ def _may_amend(gate: Gate, item: Seen, filing: Filing) -> None:
     """As a new record could be submitted: the kind is one of the unit's, and who accepts has something to accept."""
     if not gate.services.policy.may_write(gate.subject.unit_type, filing.kind):
         raise Forbidden("本类单位不更正此类记录。", "Not a kind that your unit amends.", kind=filing.kind)
-    _may_find(filing, "")  # to what case it came is not known any more
+    _may_find(filing, Stamp.reporter_confirmed)  # to what case it came is not known any more
     accepted = (stamps(filing.kind, values).get(Stamp.accepted) for values in (filing.values, filing.was))
     if tuple(accepted) == (True, False) and not item.row["facts"] & STANDING:
         raise Forbidden("转介已不在本单位，须重新转介。", "No referral to you is open any more; ask for a new one.")

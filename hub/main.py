@@ -191,22 +191,21 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = opened or await open_services(config)
-        if services.database.shut:
-            waiting = asyncio.create_task(let_in(services), name="let in")
-        else:
-            waiting = None
+        if not services.database.shut:
             await services.committer.start()
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
         await app.state.intake.start()
-        following = asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))
+        background = [asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))]
+        if services.database.shut:
+            background.append(asyncio.create_task(let_in(services)))
         gc.collect()
         gc.freeze()  # what start-up made stays: the collector need not walk it again and again
         yield
-        following.cancel()
-        if waiting is not None:
-            waiting.cancel()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await app.state.intake.stop()
         await app.state.writer.stop()
         await services.committer.stop()

@@ -25,6 +25,11 @@ def is_name(text: str, longest: int = LONGEST) -> bool:
     return 1 <= len(text) <= longest and text.isprintable() and text == text.strip()
 
 
+def check_name(faults: Faults, n: int, text: str) -> None:
+    if not is_name(text):
+        faults.found(n, "name", f"须为1至{LONGEST}个字", f"must be 1 to {LONGEST} characters on one line")
+
+
 async def import_regions(services: Services, path: Path = REGIONS) -> Counted:
     """Load divisions (`code,name,level,parent`); known codes are renamed, none is removed."""
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -62,8 +67,7 @@ def _check_regions(services: Services, rows: list[dict[str, str]]) -> None:
             faults.found(n, "code", "须为12位数字", "must be 12 digits")
         elif code in seen:
             faults.found(n, "code", f"重复：{code}", f"stands twice in the list: {code}")
-        if not is_name(row["name"]):
-            faults.found(n, "name", f"须为1至{LONGEST}个字", f"must be 1 to {LONGEST} characters on one line")
+        check_name(faults, n, row["name"])
         if level not in TIERS:
             faults.found(n, "level", f"须为 {' '.join(TIERS)} 之一", f"must be one of {', '.join(TIERS)}")
         if parent and (parent not in known or parent == code):
@@ -130,8 +134,7 @@ def _check_unit(
         faults.found(n, "code", "须为1至64个字母、数字、. _ -", "must be 1 to 64 letters, digits, . _ -")
     elif twice:
         faults.found(n, "code", f"重复：{unit.code}", f"stands twice in the list: {unit.code}")
-    if not is_name(unit.name):
-        faults.found(n, "name", f"须为1至{LONGEST}个字", f"must be 1 to {LONGEST} characters on one line")
+    check_name(faults, n, unit.name)
     if unit.type not in (types := services.policy.rules.unit_types):
         faults.found(n, "type", f"规则中没有此单位类型；可用 {' '.join(types)}", "not a unit type of the policy")
     if unit.region_code not in services.directory.regions:
