@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -133,20 +133,21 @@ async def _store(gate: Gate, item: Seen, name: str, stream: AsyncIterator[bytes]
         await gate.refuse(BadRequest("附件为空。", "The attachment is empty."))
     made = File(file, name, media_type, size, digest.hexdigest())
     await find_record(gate, row["id"], act=Act.amend)  # again: it came as slowly as its sender liked
-    await _write_head(gate, item, made, key, n)
-    return made
+    return await _write_head(gate, item, made, key, n)
 
 
-async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chunks: int) -> None:
+async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chunks: int) -> File:
+    """The file as it now is: the one that was there, if the same came again because no answer had."""
     services, row = gate.services, item.row
     head = orjson.dumps(made.shown())
+    digest = services.vault.lookup("attachment", str(row["id"]), made.name, made.sha256)
     draft = gate.draft(Act.create)
     draft.name(row["ref"], key, (made.id, 0))
     draft.body |= {"kind": "attachment", "count": 1}
     async with services.database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO attachment (id, record_id, case_id, unit_id, category, at, chunks, head)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        written = await connection.fetchrow(
+            "INSERT INTO attachment (id, record_id, case_id, unit_id, category, at, chunks, head, digest)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (record_id, digest) DO NOTHING RETURNING id",
             made.id,
             row["id"],
             row["case_id"],
@@ -155,8 +156,14 @@ async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chu
             clock.now(),
             chunks,
             key.data.seal(head, keys.bind("attachment", made.id, "head", 0)),
+            digest,
         )
+        if written is None:
+            await connection.execute("DELETE FROM attachment_chunk WHERE attachment_id = $1", made.id)
+            same = "SELECT id FROM attachment WHERE record_id = $1 AND digest = $2"
+            return replace(made, id=(await connection.fetchrow(same, row["id"], digest))["id"])
         await insert_entry(connection, services.vault, draft, made.id, 1, GENESIS)
+    return made
 
 
 async def listing(gate: Gate, record_id: UUID) -> list[File]:

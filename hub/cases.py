@@ -22,9 +22,9 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """What people copy by hand: none looks like another."""
 
 
-def letters(count: int) -> str:
-    """That many letters, each as likely as any other, from one draw."""
-    drawn, made = secrets.randbelow(len(LETTERS) ** count), ""
+def letters(count: int, drawn: int | None = None) -> str:
+    """That many letters, each as likely as any other, from one draw: a large number, of which the rest is left over."""
+    drawn, made = secrets.randbits(128) if drawn is None else drawn, ""
     for _ in range(count):
         drawn, place = divmod(drawn, len(LETTERS))
         made += LETTERS[place]

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 
 from hub import cases, clock
@@ -20,7 +21,7 @@ from hub.casework import find_record
 from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
-from hub.ids import new_id
+from hub.ids import new_id, random_form
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -28,7 +29,7 @@ from hub.models.sealed import plain
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
-from hub.receipts import Receipt, new_receipt
+from hub.receipts import Receipt, receipt_for
 from hub.spool import Spool, Spooled
 from hub.writer import Filed, Submission, Writer
 
@@ -62,6 +63,11 @@ class Accepted:
 
     def spooled(self) -> Spooled:
         return (self.values, self.kind, self.code_hash, self.secret_hash, self.at, self.record_id)
+
+
+def _words(values: dict[str, Any]) -> str:
+    """All that is said, as one text: the same for the same words."""
+    return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, str]:
@@ -101,25 +107,31 @@ class Intake:
             self._draining.cancel()
         await asyncio.gather(*filter(None, (self._draining, self._spooling)), return_exceptions=True)
 
-    async def report(self, fields: Any) -> Receipt:
-        """Accept one report. The receipt is good once this returns."""
-        receipt, vault = new_receipt(), self.services.vault
+    async def report(self, fields: Any, key: str = "") -> Receipt:
+        """Accept one report, once for one `key`. The receipt is good once this returns."""
+        values, vault = plain(fields), self.services.vault
+        receipt = receipt_for(vault, _words(values), key)
         accepted = Accepted(
-            plain(fields),
+            values,
             fields.kind,
             vault.lookup("receipt", receipt.code),
             vault.lookup("receipt_secret", receipt.code, receipt.secret),
             receipt.at,
+            receipt.record_id,
         )
         await self.keep(accepted)
         return receipt
 
-    async def add(self, gate: Gate, fields: Any) -> UUID:
-        """What the reporter adds later, to the same case. Where she reads her report no more, since the case is sealed,
-        it would reach nobody: she is told so."""
-        assert gate.subject.unit_id is not None
-        item = await find_record(gate, gate.subject.unit_id, act=Act.amend)
-        accepted = Accepted(plain(fields), fields.kind, b"", b"", clock.now(), known=gate.subject)
+    async def add(self, gate: Gate, fields: Any, key: str = "") -> UUID:
+        """What the reporter adds later, to the same case, once for one `key`. Where she reads her report no more, since
+        the case is sealed, it would reach nobody: she is told so."""
+        report, values = gate.subject.unit_id, plain(fields)
+        assert report is not None
+        item = await find_record(gate, report, act=Act.amend)
+        accepted = Accepted(values, fields.kind, b"", b"", clock.now(), known=gate.subject)
+        if key:
+            vault = self.services.vault
+            accepted.record_id = random_form(vault.lookup("addition", str(report), key, _words(values)))
         await self._file(accepted, cases.target_of(self.services.vault, item.row))
         return accepted.record_id
 

@@ -235,8 +235,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             if isinstance(route, CallerRoute):
                 operation["security"] = [{"token": []}]
                 operation.setdefault("parameters", []).extend(_gate_headers(isinstance(route, GateRoute)))
-            for parameter in operation.get("parameters", ()):
-                parameter["required"] |= parameter["name"] in ALWAYS
+                for parameter in operation["parameters"]:
+                    parameter["required"] |= parameter["name"] in ALWAYS
     app.openapi_schema = schema
     return schema
 

@@ -3,14 +3,19 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from hub import clock
+from hub import clock, keys
 from hub.audit.entry import Act
 from hub.cases import letters
 from hub.errors import NotFound
+from hub.ids import random_form
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
+
+UNGUESSABLE = 16
+"""How long an `Idempotency-Key` must be: whoever sent the same words under the same key would get this receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +25,18 @@ class Receipt:
     code: str
     secret: str
     at: datetime
+    record_id: UUID
 
 
-def new_receipt() -> Receipt:
-    code = f"{secrets.randbelow(10**16):016d}"
-    return Receipt(code, letters(12), clock.now())
+def receipt_for(vault: keys.Vault, told: str, key: str) -> Receipt:
+    """The receipt of a report that says `told`. Sent again under the same `key`, because no answer came, it is the same
+    report and has the same receipt; other words under that key are another report. A key that strangers might hit upon
+    is no key."""
+    if len(key) < UNGUESSABLE:
+        key = secrets.token_hex(32)
+    code, secret, record = (vault.lookup(part, key, told) for part in ("new_code", "new_secret", "new_report"))
+    digits = f"{int.from_bytes(code) % 10**16:016d}"
+    return Receipt(digits, letters(12, int.from_bytes(secret)), clock.now(), random_form(record))
 
 
 async def receipt_subject(services: Services, code: str, secret: str) -> Subject:

@@ -17,14 +17,21 @@ from hub.receipts import receipt_subject, reporter_gate
 
 router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
 Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位 receipt, 16 digits")]
+Key = Annotated[
+    str | None,
+    Header(
+        description="客户端取的随机值：无应答时同键同文再发，仍是同一次 a random value of the client's: sent again with"
+        " it, the same words are the same report"
+    ),
+]
 Secret = Annotated[str | None, Header(max_length=40, description="第二口令 second secret")]
 
 
 @router.post("", status_code=201, openapi_extra=described(REPORT))
-async def report(request: Request, intake: IntakeDep) -> Response:
+async def report(request: Request, intake: IntakeDep, idempotency_key: Key = None) -> Response:
     """一键报警：只须说明地点。It is on disk before the answer."""
     fields, _ = await parse(request, REPORT)
-    receipt = await intake.report(fields)
+    receipt = await intake.report(fields, idempotency_key or "")
     code = " ".join(receipt.code[i : i + 4] for i in range(0, 16, 4))
     secret = "-".join(receipt.secret[i : i + 4] for i in range(0, 12, 4))
     answer = {"receipt": code, "secret": secret, "received_at": text(receipt.at), "status_text": "已收到"}
@@ -49,12 +56,17 @@ async def read_report(code: Code, request: Request, services: ServicesDep, recei
 
 @router.post("/{code}/additions", status_code=201, openapi_extra=described(ADDITION))
 async def add_text(
-    code: Code, request: Request, services: ServicesDep, intake: IntakeDep, receipt_secret: Secret = None
+    code: Code,
+    request: Request,
+    services: ServicesDep,
+    intake: IntakeDep,
+    receipt_secret: Secret = None,
+    idempotency_key: Key = None,
 ) -> Response:
     """补充说明，须有第二口令。Add text later; needs the second secret."""
     gate = await _holder(services, request, code, receipt_secret or "-")
     fields, _ = await parse(request, ADDITION)
-    return json_response(orjson.dumps({"id": str(await intake.add(gate, fields))}), 201)
+    return json_response(orjson.dumps({"id": str(await intake.add(gate, fields, idempotency_key or ""))}), 201)
 
 
 @router.post(

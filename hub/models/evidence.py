@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, LargeBinary
+from sqlalchemy import Column, DateTime, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import RecordFields, kind
@@ -32,16 +32,20 @@ class EvidenceHead(RecordFields):
 
 
 class Attachment(SQLModel, table=True):
-    """A sealed file. `head` seals name, size, media type and SHA-256 of the content."""
+    """A sealed file. `head` seals name, size, media type and SHA-256 of the content; by the keyed `digest` of name and
+    content the same file is known again."""
+
+    __table_args__ = (Index("attachment_record", "record_id", "digest", unique=True),)
 
     id: UUID = Field(primary_key=True)
-    record_id: UUID = Field(index=True)
+    record_id: UUID
     case_id: UUID = Field(foreign_key="cases.id")
     unit_id: UUID
     category: str
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     chunks: int
     head: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
 class AttachmentChunk(SQLModel, table=True):
