@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub import __version__, keyfile, keys, settings
 from hub.api import audit, bodies, cases, directory, meta, problems, records, reports, tokens
 from hub.api.auth import Tokens
-from hub.api.deps import Asked, CallerRoute, GateRoute
+from hub.api.deps import Asked, CallerRoute, GateRoute, ShortRoute
 from hub.audit.committer import Committer
 from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
 from hub.errors import TooLarge
@@ -107,14 +107,14 @@ async def let_in(services: Services) -> None:
 
 
 class Hub(FastAPI):
-    """Safe headers on every answer, a limit on bodies that do not stream, and a short way to the routes whose caller
-    must be known. FastAPI describes these and serves the rest: what has no such route, or not by this method."""
+    """Safe headers on every answer, a limit on bodies that do not stream, and a short way to the routes that take it.
+    FastAPI describes these and serves the rest: what has no such route, or not by this method."""
 
     def __init__(self, config: settings.Settings, routes: Sequence[BaseRoute], **rest: Any) -> None:
         super().__init__(**rest)
-        self.limit, ours = config.body_limit, [route for route in routes if isinstance(route, CallerRoute)]
+        self.limit, ours = config.body_limit, [route for route in routes if isinstance(route, ShortRoute)]
         self.router.routes += routes
-        self.whole: dict[str, list[CallerRoute]] = {}
+        self.whole: dict[str, list[ShortRoute]] = {}
         for route in ours:
             self.whole.setdefault(route.path, []).append(route)
         self.patterns = [route for route in ours if "{" in route.path]
@@ -159,7 +159,7 @@ class Hub(FastAPI):
             said = await problems.answer(asked, error)
         await said(scope, receive, send)
 
-    def _find(self, scope: Scope) -> CallerRoute | None:
+    def _find(self, scope: Scope) -> ShortRoute | None:
         """The route of this path and method: one without parameters at once (a kind of record has one each), the
         others one by one."""
         for route in chain(self.whole.get(scope["path"], ()), self.patterns):

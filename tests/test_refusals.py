@@ -17,6 +17,8 @@ from tests.world import HOME, World, call, someone
 
 CHINESE, ENGLISH = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{3}")
 UNIT = f"{HOME}-court"
+SERVE = "serve --port 0"
+"""Whatever else listens on this machine: a demo, perhaps."""
 
 
 def told(config: Settings, *arguments: str, **env: str) -> str:
@@ -38,7 +40,7 @@ ADDRESSES = {
 
 
 LEADS = [("check", wrong) for wrong in ADDRESSES]
-LEADS += [("serve", "unescaped"), ("migrate", "unescaped"), ("migrate", "unreachable")]
+LEADS += [(SERVE, "unescaped"), ("migrate", "unescaped"), ("migrate", "unreachable")]
 LEADS += [("units list", "no address"), ("accounts change li --totp", "unreachable")]
 
 
@@ -65,7 +67,7 @@ def test_a_password_or_a_name_that_is_wrong(config: Settings, embedded: Embedded
 
 def test_a_database_without_a_schema(config: Settings, embedded: Embedded) -> None:
     embedded.create_database("empty")
-    for command in ("check", "serve", "units list"):
+    for command in ("check", SERVE, "units list"):
         assert "hub migrate" in told(config, *command.split(), HUB_DATABASE_URL=embedded.url("hub_app", "empty"))
 
 
@@ -86,7 +88,7 @@ def test_a_setting_that_is_badly_typed(config: Settings, name: str) -> None:
         assert name in told(config, "check", **{name: value}), value
 
 
-@pytest.mark.parametrize("command", ["serve", "keys create", "migrate", "policy matrix", "demo"])
+@pytest.mark.parametrize("command", [SERVE, "keys create", "migrate", "policy matrix", "demo"])
 def test_every_command_says_so(config: Settings, command: str) -> None:
     assert "HUB_POOL_SIZE" in told(config, *command.split(), HUB_POOL_SIZE="many")
 
@@ -106,7 +108,7 @@ def test_a_key_file_that_is_none(config: Settings, tmp_path: Path, wrong: str) -
     path = tmp_path / "master.key"
     path.touch(mode=0o600)
     path.write_text(WRITTEN[wrong])
-    for command in ("check", "serve", "keys rotate") if wrong in ("no JSON", "a list") else ("check",):
+    for command in ("check", SERVE, "keys rotate") if wrong in ("no JSON", "a list") else ("check",):
         assert "HUB_KEY_FILE" in told(config, *command.split(), HUB_KEY_FILE=str(path))
         assert path.read_text() == WRITTEN[wrong]
 

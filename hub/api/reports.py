@@ -3,19 +3,18 @@
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Response
 
 from hub import attachments, casework
 from hub.api.bodies import described, json_response, parse
-from hub.api.deps import IntakeDep, ServicesDep
+from hub.api.deps import Asked, ShortRoute
 from hub.api.records import check_length
 from hub.clock import text
 from hub.intake import ADDITION, REPORT
 from hub.policies.gate import Gate
-from hub.policies.services import Services
 from hub.receipts import receipt_subject, reporter_gate
 
-router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"])
+router = APIRouter(prefix="/v1/reports", tags=["一键报警 reports"], route_class=ShortRoute)
 Code = Annotated[str, Path(pattern=r"^[0-9 \-]{16,19}$", description="回执号，16位 receipt, 16 digits")]
 Key = Annotated[
     str | None,
@@ -28,26 +27,26 @@ Secret = Annotated[str | None, Header(max_length=40, description="第二口令 s
 
 
 @router.post("", status_code=201, openapi_extra=described(REPORT))
-async def report(request: Request, intake: IntakeDep, idempotency_key: Key = None) -> Response:
+async def report(request: Asked, idempotency_key: Key = None) -> Response:
     """一键报警：只须说明地点。It is on disk before the answer."""
     fields, _ = await parse(request, REPORT)
-    receipt = await intake.report(fields, idempotency_key or "")
+    receipt = await request.intake.report(fields, idempotency_key or "")
     code = " ".join(receipt.code[i : i + 4] for i in range(0, 16, 4))
     secret = "-".join(receipt.secret[i : i + 4] for i in range(0, 12, 4))
     answer = {"receipt": code, "secret": secret, "received_at": text(receipt.at), "status_text": "已收到"}
     return json_response(orjson.dumps(answer), 201)
 
 
-async def _holder(services: Services, request: Request, code: str, secret: str | None) -> Gate:
-    gate = reporter_gate(services, await receipt_subject(services, code, secret or ""))
+async def _holder(request: Asked, code: str, secret: str | None) -> Gate:
+    gate = reporter_gate(request.services, await receipt_subject(request.services, code, secret or ""))
     request.state.gate = gate
     return gate
 
 
 @router.get("/{code}")
-async def read_report(code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None) -> Response:
+async def read_report(code: Code, request: Asked, receipt_secret: Secret = None) -> Response:
     """凭回执查询。The receipt shows status words; with the second secret, what was submitted."""
-    gate = await _holder(services, request, code, receipt_secret)
+    gate = await _holder(request, code, receipt_secret)
     assert gate.subject.own_case is not None
     body = await casework.open_case(gate, gate.subject.own_case)
     await gate.even_out()  # how much there is in the case that she cannot see must not show either
@@ -57,16 +56,14 @@ async def read_report(code: Code, request: Request, services: ServicesDep, recei
 @router.post("/{code}/additions", status_code=201, openapi_extra=described(ADDITION))
 async def add_text(
     code: Code,
-    request: Request,
-    services: ServicesDep,
-    intake: IntakeDep,
+    request: Asked,
     receipt_secret: Secret = None,
     idempotency_key: Key = None,
 ) -> Response:
     """补充说明，须有第二口令。Add text later; needs the second secret."""
-    gate = await _holder(services, request, code, receipt_secret or "-")
+    gate = await _holder(request, code, receipt_secret or "-")
     fields, _ = await parse(request, ADDITION)
-    return json_response(orjson.dumps({"id": str(await intake.add(gate, fields, idempotency_key or ""))}), 201)
+    return json_response(orjson.dumps({"id": str(await request.intake.add(gate, fields, idempotency_key or ""))}), 201)
 
 
 @router.post(
@@ -79,10 +76,10 @@ async def add_text(
         }
     },
 )
-async def add_photo(code: Code, request: Request, services: ServicesDep, receipt_secret: Secret = None) -> Response:
+async def add_photo(code: Code, request: Asked, receipt_secret: Secret = None) -> Response:
     """补充照片、录音，须有第二口令。Add a photo or a recording later; needs the second secret."""
-    gate = await _holder(services, request, code, receipt_secret or "-")
-    await check_length(request, services.settings.upload_limit)
+    gate = await _holder(request, code, receipt_secret or "-")
+    await check_length(request, request.services.settings.upload_limit)
     assert gate.subject.unit_id is not None
     made = await attachments.store(gate, gate.subject.unit_id, attachments.PHOTO, request.stream())
     return json_response(orjson.dumps(made.shown()), 201)
