@@ -49,16 +49,18 @@ class Answers:
         return self.requests / self.seconds
 
 
-def replay(url: str, calls: list[Call], headers: dict[str, str], seconds: float, folder: Path) -> Answers:
-    """Sixteen connections, round robin, for so many seconds."""
+def replay(
+    url: str, calls: list[Call], headers: dict[str, str], seconds: float, folder: Path, connections: int = CONNECTIONS
+) -> Answers:
+    """So many connections, round robin, for so many seconds."""
     if wrk := shutil.which("wrk"):
-        return _wrk(wrk, url, calls, headers, seconds, folder)
+        return _wrk([wrk, f"-c{connections}", f"-d{seconds:.0f}s"], url, calls, headers, folder)
     turns = itertools.cycle(calls)
 
     def endless() -> Script:
         yield from turns
 
-    return asyncio.run(_run(url, [endless() for _ in range(CONNECTIONS)], headers, seconds))
+    return asyncio.run(_run(url, [endless() for _ in range(connections)], headers, seconds))
 
 
 def follow(url: str, script: Script, headers: dict[str, str], seconds: float) -> Answers:
@@ -71,11 +73,11 @@ def once(url: str, call: Call, headers: dict[str, str]) -> tuple[int, bytes]:
     return asyncio.run(_one(url, call, headers))
 
 
-def _wrk(wrk: str, url: str, calls: list[Call], headers: dict[str, str], seconds: float, folder: Path) -> Answers:
+def _wrk(wrk: list[str], url: str, calls: list[Call], headers: dict[str, str], folder: Path) -> Answers:
     lines, heads = folder / "requests.txt", folder / "headers.txt"
     lines.write_text("".join(f"{c.method}\t{c.path}\t{c.purpose}\t{c.body.decode()}\n" for c in calls))
     heads.write_text("".join(f"{k}: {v}\n" for k, v in headers.items()))
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", "--timeout", "30s"]
+    command = [*wrk, "-t1", "--latency", "--timeout", "30s"]
     command += ["-s", str(Path(__file__).with_name("replay.lua")), url]
     command += ["--", str(lines), str(heads), uuid4().hex[:12]]
     done = subprocess.run(

@@ -28,14 +28,14 @@ def bodies(count: int) -> list[Call]:
     return made
 
 
-def run(stage: Stage, seconds: float) -> None:
+def run(stage: Stage, seconds: float, connections: int) -> None:
     server = stage.hub()
     machine.pin(stage.database_pid, machine.REST_CORE)
     calls = bodies(2_000)
-    client.replay(server.url, calls, {}, 1, stage.config.data)
+    client.replay(server.url, calls, {}, 1, stage.config.data, connections)
     (before,), waiting = asyncio.run(stage.sql(COUNT)), _spooled(stage)
     app, database = machine.cpu_seconds(server.pid), machine.cpu_seconds(stage.database_pid)
-    answers = client.replay(server.url, calls, {}, seconds, stage.config.data)
+    answers = client.replay(server.url, calls, {}, seconds, stage.config.data, connections)
     n = answers.requests
     app, database = machine.cpu_seconds(server.pid) - app, machine.cpu_seconds(stage.database_pid) - database
     server.process.kill()
@@ -60,10 +60,11 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--log", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--connections", type=int, default=64, help="how many report at once")
     chosen = parser.parse_args()
     stage = prepare(chosen.cases, chosen.log)
     try:
-        run(stage, chosen.seconds)
+        run(stage, chosen.seconds, chosen.connections)
     finally:
         stage.embedded.stop()
 

@@ -12,7 +12,7 @@ import typer
 import uvloop
 from fastapi import FastAPI
 
-from hub import migrations, settings
+from hub import __version__, migrations, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
 from hub.db import Database
 from hub.demo.run import demo as run_demo
@@ -44,6 +44,21 @@ for _name, _group in (
     ("keys", key_commands),
 ):
     app.add_typer(_group, name=_name)
+
+
+def _tell(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _hub(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell, is_eager=True, help="版本号。The version.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
