@@ -1,5 +1,5 @@
-"""What routes stand on: the services, and a short way through the framework, on which the caller of a request is known
-before anything of it is parsed."""
+"""What routes stand on: the services, and a short way through the framework, on which who must be known is known before
+anything of the request is parsed."""
 
 from typing import Annotated, Any
 from urllib.parse import unquote
