@@ -48,6 +48,11 @@ class NotFound(HubError):
     zh, en = "未找到。", "Not found."
 
 
+class MethodNotAllowed(HubError):
+    status, code = 405, "method_not_allowed"
+    zh, en = "此地址不接受这种方法。", "This address does not take that method."
+
+
 class Conflict(HubError):
     status, code = 409, "in_progress"
     zh, en = "同一请求正在处理，请稍后重试。", "The same request is being processed. Retry shortly."

@@ -55,7 +55,7 @@ async def filed(world: World) -> tuple[Caller, str, str]:
     return police, made["id"], made["case_id"]
 
 
-async def attach(caller: Caller, record: str, content: Any, name: str = "photo.png") -> httpx.Response:
+async def attach(caller: Caller, record: str, content: Any, name: str | bytes = "photo.png") -> httpx.Response:
     return await caller.post(f"/v1/records/{record}/attachments", content=content, headers={"File-Name": name})
 
 
@@ -211,6 +211,7 @@ async def test_names_are_cleaned(world: World) -> None:
         ("C:%5Cx%5Cy.png", "y.png"),
         ("a%00%0d%0ab.png", "ab.png"),
         ("%ED%A0%80.png", "\ufffd\ufffd\ufffd.png"),
+        ("照片.png".encode(), "照片.png"),
         ("", "file"),
         ("x" * 300, "x" * 120),
     ):

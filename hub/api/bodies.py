@@ -31,7 +31,9 @@ def query(request: Request, model: type[M]) -> M:
     """The query string as an instance of the model; a parameter that is not the model's is refused."""
     try:
         given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        return model.model_validate(dict(given))
+        if len(values := dict(given)) < len(given):
+            raise BadRequest("同一参数只能给一次。", "A parameter may be given only once.")
+        return model.model_validate(values)
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False)) from None
 

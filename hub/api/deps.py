@@ -47,6 +47,11 @@ class Asked(Request):
         return found
 
 
+def utf8(header: str) -> str:
+    """A header as whoever sent it without percent-encoding meant it: the framework takes all for Latin-1."""
+    return header if header.isascii() else header.encode("latin-1").decode("utf-8", "replace")
+
+
 async def caller(request: Request, *, asks: bool = False) -> Gate:
     """The authenticated caller, no purpose needed yet. Kept on the request so that refusals are logged.
 
@@ -56,7 +61,7 @@ async def caller(request: Request, *, asks: bool = False) -> Gate:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     state = request.app.state
-    subject = await state.tokens.subject(token, unquote(request.headers.get("on-behalf-of", "")), asks=asks)
+    subject = await state.tokens.subject(token, unquote(utf8(request.headers.get("on-behalf-of", ""))), asks=asks)
     gate: Gate = Gate(state.services, subject, None)
     request.state.gate = gate
     return gate

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from hub.errors import BadRequest, HubError, Invalid, NotFound, TooLarge, Unavailable
+from hub.errors import BadRequest, HubError, Invalid, MethodNotAllowed, NotFound, TooLarge, Unavailable
 from hub.policies.gate import Gate
 
 log = structlog.get_logger("hub")
@@ -26,8 +26,6 @@ _ZH = {
     "extra_forbidden": "不认识的字段",
     "string_too_long": "文字过长",
     "string_too_short": "不能为空",
-    "enum": "不在代码表内",
-    "literal_error": "不在允许值内",
     "int_parsing": "应为整数",
     "int_type": "应为整数",
     "bool_parsing": "应为是或否",
@@ -43,9 +41,9 @@ _ZH = {
     "string_pattern_mismatch": "含有不允许的字符，或长度不符",
     "datetime_from_date_parsing": "不是合法的时间",
     "datetime_parsing": "不是合法的时间",
-    "date_from_datetime_inexact": "应为日期，不带时间",
-    "date_from_datetime_parsing": "不是合法的日期",
-    "date_parsing": "不是合法的日期",
+    "date_from_datetime_inexact": "应为日期 YYYY-MM-DD，不带时间",
+    "date_from_datetime_parsing": "不是合法的日期，应为 YYYY-MM-DD",
+    "date_parsing": "不是合法的日期，应为 YYYY-MM-DD",
     "timezone_aware": "时间须带时区",
     "greater_than_equal": "数值过小",
     "less_than_equal": "数值过大",
@@ -109,8 +107,9 @@ def invalid(errors: Any) -> Invalid:
             text = en.removeprefix("Value error, ")
             zh, _, en = text.partition(" / ")
         elif "Input should be" in en and error["type"] in ("enum", "literal_error"):
-            en = "not in the code list: " + en.removeprefix("Input should be ")
-        items.append({"pointer": "/" + "/".join(where)[:200], "zh": zh or "格式不正确", "en": en or zh})
+            listed = en.removeprefix("Input should be ")
+            zh, en = f"不在代码表内，可用 {listed.replace(' or ', ', ')}", f"not in the code list: {listed}"
+        items.append({"pointer": "".join(f"/{part}" for part in where)[:200], "zh": zh or "格式不正确", "en": en or zh})
     return Invalid(errors=items)
 
 
@@ -146,7 +145,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError | ValidationError):
         return document(request, await _logged(request, invalid(error.errors())))
     if isinstance(error, HTTPException):
-        mapped: HubError = {404: NotFound, 413: TooLarge}.get(error.status_code, BadRequest)()
+        mapped: HubError = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code, BadRequest)()
         mapped.status = error.status_code
         said = document(request, await _logged(request, mapped))
         said.headers.update(error.headers or {})

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from hub import attachments, casework, exchange
 from hub.api.bodies import described, json_response, parse, parse_object
-from hub.api.deps import Asked, GateRoute
+from hub.api.deps import Asked, GateRoute, utf8
 from hub.errors import BadRequest, NotFound, TooLarge
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS
@@ -99,7 +99,7 @@ async def attach(
 ) -> Response:
     """上传附件，至多20MB，流式封存。Attach to your own record: pictures, sound, film, PDF, at most 20 MB."""
     await check_length(request, request.gate.services.settings.upload_limit)
-    made = await attachments.store(request.gate, record_id, attachments.clean_name(file_name), request.stream())
+    made = await attachments.store(request.gate, record_id, attachments.clean_name(utf8(file_name)), request.stream())
     return json_response(orjson.dumps(made.shown()), 201, Location=f"/v1/attachments/{made.id}")
 
 

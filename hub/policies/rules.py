@@ -91,14 +91,19 @@ class Rules:
 def read(path: Path) -> Rules:
     """Parse and check; raises `PolicyRefused` with every problem found."""
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyRefused([f"{path.name}: {type(error).__name__}"]) from None
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PolicyRefused(
+            [f"{path.name} 不是 UTF-8，请另存为“CSV UTF-8” / is not UTF-8: save it as CSV UTF-8"]
+        ) from None
+    except OSError as error:
+        raise PolicyRefused([f"{path.name} 打不开 / cannot be read: {error.strerror}"]) from None
     rows, problems = parse(text)
     problems += [] if problems else check(rows)
     if problems:
         raise PolicyRefused(problems)
-    digest = hashlib.sha256(MODEL.read_bytes() + b"\x00" + text.encode()).hexdigest()
+    digest = hashlib.sha256(MODEL.read_bytes() + b"\x00" + raw).hexdigest()
     return Rules(tuple(rows), digest)
 
 
@@ -111,7 +116,10 @@ def parse(text: str) -> tuple[list[Rule], list[str]]:
             continue
         cells = [cell.strip(" \t\r") for cell in line.split(",")]
         if len(cells) != 10 or cells[0] != "p":
-            problems.append(f"第{number}行应有10列并以p开头 / line {number}: 10 columns beginning with p")
+            problems.append(
+                f"第{number}行应有10列并以p开头，用半角逗号分隔、不加引号 / line {number}: 10 columns beginning with p,"
+                " parted by ASCII commas, without quotes"
+            )
             continue
         rule = Rule(*cells[1:])
         problems += [f"第{number}行 / line {number}: {problem}" for problem in _words(rule)]

@@ -94,6 +94,7 @@ async def test_acting_for_a_person_of_the_unit(world: World) -> None:
         assert answer.status_code == 401 and "records" not in answer.json(), name
     assert (await caller.get(path, headers={"On-Behalf-Of": quote("张虚构 100%")})).content == good.content
     await admin.disable(world.services, "accounts", str(police.ids["second"]))
+    assert (await caller.get(path, headers={"On-Behalf-Of": "张虚构 100%".encode()})).content == good.content
     assert (await caller.get(path, headers={"On-Behalf-Of": "second"})).status_code == 401
     assert (await caller.get(path)).content == good.content, "control"
 

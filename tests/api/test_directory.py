@@ -61,3 +61,6 @@ async def test_who_may_look(world: World) -> None:
             assert (await caller.get(path)).status_code == 200
             for wrong in ("limit=0", "limit=501", "no=thing", "within=x", "after=%00", "name=" + "x" * 101):
                 assert (await caller.get(f"{path}?{wrong}")).status_code == 422, wrong
+            assert (await caller.get(f"{path}?limit=1&limit=2")).status_code == 400, "neither wins silently"
+            answer = await caller.post(path)
+            assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
