@@ -129,7 +129,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         police = attended and subject.unit_type == "police"
-        _may_close(effects, target, answers=police and directory.covers(subject.unit_id, target.region))
+        _may_end(effects, target, answers=police and directory.covers(subject.unit_id, target.region))
         cases.touch_case(
             rows,
             target,
@@ -158,12 +158,12 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     )
 
 
-def _may_close(effects: cases.Effects, target: Target, *, answers: bool = False) -> None:
-    """Nobody could answer the alert of a closed case: whoever closes one answers it, or waits for who does."""
-    if effects.marks.closes and target.alert and not answers:
+def _may_end(effects: cases.Effects, target: Target, *, answers: bool = False) -> None:
+    """Nobody could answer the alert of a closed or sealed case: whoever ends one answers it, or waits for who does."""
+    if effects.marks.ends and target.alert and not answers:
         zh, en = (
-            "个案有未应答的警情，须先由警方处置。",
-            "An alert on this case waits for the police: it cannot be closed yet.",
+            "个案有未应答的警情，须先由警方处置，方可结案、封存。",
+            "An alert on this case waits for the police: it cannot be closed or sealed yet.",
         )
         raise Forbidden(zh, en, reason="alert")
 
@@ -274,10 +274,10 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
             duty = services.directory.duty_unit(effects.region_code)
             effects.called = duty.id if duty else None
         rows, target = Rows(), target_of(services.vault, row)
-        if effects.marks.closes:
+        if effects.marks.ends:
             waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1 FOR UPDATE", target.id)
             target.alert = waits is None or waits["alert_open"]
-            _may_close(effects, target)
+            _may_end(effects, target)
         joins = effects.marks.accepts  # who filed the record works on the case, or refused to
         cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
         finish(rows, services.vault, gate.draft(Act.amend), filing, target)

@@ -216,6 +216,8 @@ class Intake:
                 await self.drain()
             except (*FAILED, HubError):
                 continue
+            except Exception as error:  # whatever it is, reports must not wait for a restart
+                log.error("spool", error=type(error).__name__)
 
     async def drain(self) -> int:
         """File what the spool holds; each report once. Returns how many were filed."""

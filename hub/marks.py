@@ -81,8 +81,9 @@ class Said:
         return any(stamp in SHOWN for stamp, _ in self.new | self.gone)
 
     @property
-    def closes(self) -> bool:
-        return (Stamp.closed, "true") in self.new
+    def ends(self) -> bool:
+        """It closes or seals the case: whoever was called finds it no more."""
+        return any((stamp, "true") in self.new for stamp in (Stamp.closed, Stamp.sealed))
 
     @property
     def accepts(self) -> bool:

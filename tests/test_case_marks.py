@@ -61,6 +61,20 @@ async def test_a_closed_case_has_no_open_alert(world: World) -> None:
     assert row["status"] == "closed" and not row["alert_open"]
 
 
+async def test_what_waits_for_the_police_is_not_sealed(world: World) -> None:
+    """Sealed, a report would be seen by nobody who could come: a court waits for their answer, be it by a correction."""
+    case = str((await case_of(world.services, await report(world, region=HOME, what="正在打人")))["id"])
+    court, police = await world.agency("court"), await world.agency("police")
+    answer = await court.submit("sealing", minimal("sealing", sealed=True), case=case)
+    assert answer.status_code == 403 and answer.json()["reason"] == "alert"
+    made = await court.filed("sealing", minimal("sealing", sealed=False), case=case)
+    answer = await patch(court, made["id"], {"sealed": True}, (await seen(court, made["id"]))[1])
+    assert answer.status_code == 403 and (await row_of(world, case))["sealed_by"] is None
+    await police.filed("police_dispatch", minimal("police_dispatch"), case=case)
+    await court.filed("sealing", minimal("sealing", sealed=True), case=case)
+    assert (await row_of(world, case))["sealed_by"] is not None, "control"
+
+
 async def test_a_case_that_two_records_close_opens_when_neither_does(world: World) -> None:
     police = await world.agency("police")
     case = (await police.filed("police_call", call()))["case_id"]

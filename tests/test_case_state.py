@@ -104,7 +104,8 @@ async def test_a_hospital_s_treatment_does_not_hide_who_reported(world: World) -
 async def test_what_a_reporter_adds_to_a_sealed_case_is_not_swallowed(world: World) -> None:
     made = await report(world, region=HOME, what="正在打人")
     case = str((await case_of(world.services, made))["id"])
-    court = await world.agency("court")
+    police, court = await world.agency("police"), await world.agency("court")
+    await police.filed("police_dispatch", minimal("police_dispatch"), case=case)
     await court.filed("sealing", minimal("sealing", sealed=True), case=case)
     secret = {"Receipt-Secret": made["secret"]}
     assert (await held(world, made, made["secret"])).status_code == 404, "control"
