@@ -39,8 +39,10 @@ class Spool:
             raise
         temporary.replace(path)
         handle = os.open(self.folder, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))

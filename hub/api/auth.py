@@ -208,9 +208,10 @@ class Tokens:
         if token.count(".") != 2:
             return await self.sessions.subject(token, asks)
         known = await self._recognise(token)
-        subject = known.subjects.get(on_behalf_of)
+        subjects = known.subjects  # of this look-up: the next has its own, and must not be given what is older
+        subject = subjects.get(on_behalf_of)
         if subject is None:
-            subject = known.subjects[on_behalf_of] = await self._subject(known, on_behalf_of)
+            subject = subjects[on_behalf_of] = await self._subject(known, on_behalf_of)
         return subject
 
     async def _subject(self, known: Known, on_behalf_of: str) -> Subject:

@@ -195,6 +195,9 @@ class Committer:
                 self.w,
                 clock.now(),
             )
+            closed = "SELECT 1 FROM log_writer WHERE w = $1 AND event = 'close'"
+            if await self._connection.fetchval(closed, self.w):
+                raise Unavailable  # while it was away another took it for dead: what fails begins a new chain
         return self._connection
 
     async def _run(self) -> None:

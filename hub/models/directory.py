@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from hub.db import Database
+from hub.db import FAILED, Database
 from hub.errors import HubError
 from hub.models.region import area
 
@@ -68,7 +68,7 @@ class Directory:
         """Refresh for ever: another process may add units."""
         while True:
             await asyncio.sleep(seconds)
-            with suppress(HubError):
+            with suppress(HubError, *FAILED):
                 await self.refresh()
 
     async def _load_units(self) -> None:
