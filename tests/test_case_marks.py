@@ -62,7 +62,7 @@ async def test_a_closed_case_has_no_open_alert(world: World) -> None:
 
 
 async def test_what_waits_for_the_police_is_not_sealed(world: World) -> None:
-    """Sealed, a report would be seen by nobody who could come: a court waits for their answer, be it by a correction."""
+    """Sealed, a report would be seen by nobody who could come: a court waits for an answer, be it by a correction."""
     case = str((await case_of(world.services, await report(world, region=HOME, what="正在打人")))["id"])
     court, police = await world.agency("court"), await world.agency("police")
     answer = await court.submit("sealing", minimal("sealing", sealed=True), case=case)

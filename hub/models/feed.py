@@ -1,6 +1,6 @@
 """The outbox of changes: one row beside every change, in its transaction.
 
-It carries no order: the sequencer numbers it later as it numbers the log, as a set and not by a cursor.
+It carries no order: rows become visible when their transactions end, not in the order of their times.
 """
 
 from datetime import datetime

@@ -275,7 +275,7 @@ def condition(needed: Iterable[int], closing: int) -> str:
 
 
 class Policy:
-    """One loaded policy. Reloading builds a new one and swaps the reference; this one never changes."""
+    """One loaded policy; it never changes."""
 
     def __init__(self, rules: Rules) -> None:
         refuse_impostor()

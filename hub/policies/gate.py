@@ -1,7 +1,9 @@
-"""The one door (PEP). Every read of case data, by whomever and for whatever, is `Gate.read`.
+"""The one door (PEP). Nothing sealed is opened but through `Gate`, by whomever and for whatever; records are read by
+`Gate.read`.
 
 One SELECT brings rows still sealed with their facts; `decide` says what they open; the entry is made durable;
-only then, against the release ticket, are the granted columns opened. There is no second way in.
+only then, against the release ticket, are the granted columns opened. There is no second way in: `locate` and
+`facts_of` read a case's row and open nothing.
 """
 
 import asyncio

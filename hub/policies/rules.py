@@ -1,4 +1,4 @@
-"""Reading `policy.csv`: strict, so that a slip of the pen is refused and the last good policy stays.
+"""Reading `policy.csv`: strict, so that a slip of the pen stops a start instead of opening something.
 
 A line is `p, id, layer, unit_type, role, purpose, fact, category, outcome, effect`; `*` means any.
 """

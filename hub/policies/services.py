@@ -13,7 +13,7 @@ from hub.together import Reads
 
 @dataclass(slots=True)
 class Services:
-    """What a process runs on. `policy` is swapped as one reference when a new one is loaded."""
+    """What a process runs on. A new policy is loaded by a restart."""
 
     settings: Settings
     database: Database

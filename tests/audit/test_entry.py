@@ -15,6 +15,8 @@ from hub import keys
 from hub.audit import entry
 from hub.audit.committer import Committer, Draft
 from hub.audit.entry import BODY_LIMIT, GENESIS, ORIGIN, Act, canonical, leaf_bytes, leaf_hash
+from hub.errors import Unavailable
+from hub.policies.services import Services
 from tests import logbook
 from tests.world import World, call
 
@@ -167,6 +169,40 @@ async def test_an_entry_opens_only_at_its_place(world: World) -> None:
             key.open(sealed, binding(*where))
 
 
+async def lost(services: Services, writer: Committer) -> None:
+    """Its connection is gone, and PostgreSQL has noticed."""
+    assert writer._connection is not None
+    writer._connection.terminate()
+    while await services.database.fetchrow(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint"
+        " = $1::bigint & x'ffffffffffffffff'::bigint",
+        int.from_bytes(writer.w.bytes[:8], "big", signed=True),
+    ):
+        await asyncio.sleep(0.02)
+
+
+async def test_a_chain_that_was_closed_is_not_written_on(world: World) -> None:
+    """A process whose connection broke while it was idle is taken for dead by the next that starts. Its tail would be
+    proved by nothing: it refuses once, then goes on in a new chain. One that nobody closed (the control) goes on."""
+    services = world.services
+    idle = Committer(services.database, services.vault)
+    await idle.start()
+    first = idle.w
+    await lost(services, idle)
+    await idle.commit(Draft(Act.read, {"act": "read"}))
+    assert idle.w == first, "control"
+    await lost(services, idle)
+    heir = Committer(services.database, services.vault)
+    await heir.start()
+    with pytest.raises(Unavailable):
+        await idle.commit(Draft(Act.read, {"act": "read"}))
+    await idle.commit(Draft(Act.read, {"act": "read"}))
+    assert idle.w != first and await logbook.count(services, "w = $1", first) == 2
+    assert await logbook.count(services, "w = $1", idle.w) == 1
+    await idle.stop()
+    await heir.stop()
+
+
 async def test_start_entry_closes_dead_writers(world: World) -> None:
     """A dead process's chain is closed once, at its last entry; a living one's (the control) is not."""
     services = world.services
@@ -177,13 +213,7 @@ async def test_start_entry_closes_dead_writers(world: World) -> None:
     (last,) = await logbook.rows(services, "w = $1 AND n = 6", dead.w)
     assert dead._task is not None and dead._connection is not None
     dead._task.cancel()
-    dead._connection.terminate()
-    while await services.database.fetchrow(
-        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint"
-        " = $1::bigint & x'ffffffffffffffff'::bigint",
-        int.from_bytes(dead.w.bytes[:8], "big", signed=True),
-    ):
-        await asyncio.sleep(0.02)
+    await lost(services, dead)
     heirs = [Committer(services.database, services.vault) for _ in range(2)]
     for heir in heirs:
         await heir.start()
