@@ -176,7 +176,7 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
         case = ids.of_text(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
     if filters.who:
-        actors = [vault.pseudonym("actor", form) for who in filters.who.split(",") for form in _forms(who)]
+        actors = [vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",")]
         add(f"l.actor IN ({', '.join(f'{{{i}}}::uuid' for i in range(len(actors)))})", *actors)
     if filters.unit:
         add("l.unit_id = {0}::uuid", directory.codes[filters.unit].id)
@@ -192,9 +192,11 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
     return " AND ".join(clauses), args
 
 
-def _forms(who: str) -> list[bytes]:
-    """As the log takes in an account's id, and a client's, which may look like one."""
-    return [who.encode(), ids.of_text(who).bytes] if _is_uuid(who) else [who.encode()]
+def _actor(who: str) -> bytes:
+    try:
+        return ids.of_text(who).bytes
+    except ValueError:
+        return who.encode()
 
 
 def _is_uuid(text: str) -> bool:

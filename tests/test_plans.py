@@ -6,6 +6,7 @@ parameters (`hub.db.PLANS`), so what is looked at here, among 5,000 invented cas
 
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -98,7 +99,13 @@ async def _asked(world: World) -> AsyncIterator[tuple[str, Asking]]:
         yield f"list by {name}", lambda r=region: police.get("/v1/cases", params={"region": r})
     for name, wanted in _wanted(parties, number):
         yield f"search by {name}", lambda w=wanted: police.post("/v1/cases/search", json=w)
-    for name, asked in (("actor", {"who": f"{HOME}-police"}), ("case", {"case": made["case_id"]})):
+    days = {"since": clock.text(clock.now() - timedelta(days=60)), "until": clock.text(clock.now())}
+    account = {"who": str(uuid.uuid4())} | days
+    for name, asked in (
+        ("actor", {"who": f"{HOME}-police"}),
+        ("account, sixty days", account),
+        ("case", {"case": made["case_id"]}),
+    ):
         yield f"entries by {name}", lambda a=asked: auditor.get("/v1/audit/entries", params=a)
 
 
@@ -191,6 +198,17 @@ async def test_what_lies_inside_is_not_walked_twice(ground: Ground) -> None:
         async with ground.hub.world.services.database.main.lease() as connection:
             walked = [node for sql in ground.ran[name] for node in nodes(await plan(connection, sql))]
         assert {n["Index Name"] for n in walked if n.get("Relation Name") == "case_unit"} == {"case_unit_outside"}, name
+        assert not any(n["Node Type"] == "Sort" for n in walked), name
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+async def test_a_review_of_one_follows_its_index(ground: Ground, together: bool) -> None:
+    """The newest of one actor come in order: looking for two at once brought all of theirs and sorted them."""
+    for name in ("entries by actor", "entries by account, sixty days"):
+        (sql,) = [as_it_goes(name, text, together) for text in ground.ran[name] if "FROM access_log" in text]
+        async with pool_of(ground, sql).lease() as connection:
+            walked = [n for n in nodes(await plan(connection, sql)) if n["Node Type"] != "Function Scan"]
+        assert {n.get("Index Name") for n in walked if n.get("Relation Name") == "access_log"} == {"access_log_actor"}
         assert not any(n["Node Type"] == "Sort" for n in walked), name
 
 
