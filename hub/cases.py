@@ -22,9 +22,9 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """What people copy by hand: none looks like another."""
 
 
-def letters(count: int, drawn: int | None = None) -> str:
-    """That many letters, each as likely as any other, from one draw: a large number, of which the rest is left over."""
-    drawn, made = secrets.randbits(128) if drawn is None else drawn, ""
+def letters(drawn: int, count: int) -> str:
+    """That many letters, each as likely as any other, from 128 random bits, of which the rest is left over."""
+    made = ""
     for _ in range(count):
         drawn, place = divmod(drawn, len(LETTERS))
         made += LETTERS[place]
@@ -33,7 +33,7 @@ def letters(count: int, drawn: int | None = None) -> str:
 
 def number(region_code: str, at: datetime) -> str:
     """A case number: county, year, eight random letters; nothing to count by."""
-    return f"{region_code[:6]}-{at.year}-{letters(8)}"
+    return f"{region_code[:6]}-{at.year}-{letters(secrets.randbits(128), 8)}"
 
 
 TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code, alert_open"

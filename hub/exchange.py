@@ -14,7 +14,6 @@ from hub.cases import target_of
 from hub.casework import find_record, record_etag
 from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, recognise, setting, stamps
-from hub.ids import random_form
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
@@ -48,7 +47,7 @@ async def submit(
     values = plain(fields)
     parties, by = recognise(services.vault, values, kind), (subject.unit_id, subject.account_id, subject.client_id)
     caller = (str(subject.unit_id), subject.client_id or "")
-    record_id = random_form(services.vault.lookup("idempotency", *caller, idempotency_key))  # as any other
+    record_id = services.vault.id_for("idempotency", *caller, idempotency_key)
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
     named = await _named_case(gate, case_number, record_id) if case_number else None
     try:

@@ -21,7 +21,7 @@ from hub.casework import find_record
 from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
-from hub.ids import new_id, random_form
+from hub.ids import new_id
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -130,8 +130,7 @@ class Intake:
         item = await find_record(gate, report, act=Act.amend)
         accepted = Accepted(values, fields.kind, b"", b"", clock.now(), known=gate.subject)
         if key:
-            vault = self.services.vault
-            accepted.record_id = random_form(vault.lookup("addition", str(report), key, _words(values)))
+            accepted.record_id = self.services.vault.id_for("addition", str(report), key, _words(values))
         await self._file(accepted, cases.target_of(self.services.vault, item.row))
         return accepted.record_id
 

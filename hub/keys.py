@@ -252,6 +252,10 @@ class Vault:
         """Keyed hash (16 bytes) by which an identifier is found again without being stored."""
         return _under(self._lookup, "\x1f".join((kind, *values)).encode())
 
+    def id_for(self, kind: str, *values: str) -> UUID:
+        """The id of what its sender calls by a key of its own: sent again it has the same, random to anyone else."""
+        return ids.random_form(self.lookup(kind, *values))
+
     def pseudonym(self, kind: str, value: bytes) -> UUID:
         """What the access log calls a case or a person."""
         return ids.of_bytes(_under(self._pseudonym, kind.encode() + b"|" + value))

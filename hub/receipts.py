@@ -9,7 +9,6 @@ from hub import clock, keys
 from hub.audit.entry import Act
 from hub.cases import letters
 from hub.errors import NotFound
-from hub.ids import random_form
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
@@ -34,9 +33,9 @@ def receipt_for(vault: keys.Vault, told: str, key: str) -> Receipt:
     is no key."""
     if len(key) < UNGUESSABLE:
         key = secrets.token_hex(32)
-    code, secret, record = (vault.lookup(part, key, told) for part in ("new_code", "new_secret", "new_report"))
-    digits = f"{int.from_bytes(code) % 10**16:016d}"
-    return Receipt(digits, letters(12, int.from_bytes(secret)), clock.now(), random_form(record))
+    code, secret = (int.from_bytes(vault.lookup(part, key, told)) for part in ("new_code", "new_secret"))
+    record_id = vault.id_for("new_report", key, told)
+    return Receipt(f"{code % 10**16:016d}", letters(secret, 12), clock.now(), record_id)
 
 
 async def receipt_subject(services: Services, code: str, secret: str) -> Subject:
