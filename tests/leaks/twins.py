@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -52,8 +53,10 @@ async def twin(embedded: Embedded, config: Settings, name: str, *, other: bool) 
     embedded.create_database(name)
     urls = {"database_url": embedded.url("hub_app", name), "owner_url": embedded.url("hub_owner", name)}
     await asyncio.to_thread(migrations.upgrade, urls["owner_url"])
-    port = free_port()
-    config = replace(config, **urls, issuer=f"http://127.0.0.1:{port}", pool_size=4)
+    port, home = free_port(), config.data / name  # what a slow moment leaves to the spool is this hub's alone
+    home.mkdir()
+    shutil.copy(config.key_file, home)
+    config = replace(config, **urls, data=home, issuer=f"http://127.0.0.1:{port}", pool_size=4)
     services = await open_services(config)
     people = await populate(services)
     await services.database.close()
