@@ -3,7 +3,11 @@
 These verbs run from the `hub` command, on the machine, by its operator. They live in `places`, `enlist` and `changes`.
 """
 
-from hub.changes import Change, Changed, change_account, change_client, disable, enable, rename_unit, there
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from hub.changes import Change, Changed, change_account, change_client, disable, enable, hand_over, rename_unit, there
 from hub.enlist import SCOPES, MadeAccount, NewAccount, NewClient, add_accounts, add_client, add_clients
 from hub.places import REGIONS, NewUnit, add_regions, add_units, import_regions
 from hub.policies.services import Services
@@ -20,16 +24,28 @@ LIST = {
 }
 
 
-async def rotate_keys(services: Services) -> int:
-    """Re-wrap every case key under the newest master key, in order of id as the writer does; no field is touched."""
-    rows = await services.database.fetch(
-        "SELECT id, key_wrapped, key_id FROM cases WHERE key_id <> $1 ORDER BY id", services.vault.key_id
-    )
-    wrapped = [(row["id"], *services.vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])) for row in rows]
+AT_ONCE = 1_000
+OLDER = "SELECT id, key_wrapped, key_id FROM cases WHERE key_id <> $1 AND id > $2::uuid ORDER BY id LIMIT $3"
+
+
+async def rotate_keys(services: Services, told: Callable[[int], None] = lambda _: None) -> int:
+    """Re-wrap every case key under the newest master key; no field is touched. A thousand at a time, so that nobody
+    waits long for a case; broken off, it goes on where it was when called again. `told` hears how many are done."""
+    vault, last, count = services.vault, UUID(int=0), 0
+    await _enter(services, "keys rotate", key=vault.key_id)
+    while rows := await services.database.fetch(OLDER, vault.key_id, last, AT_ONCE):
+        wrapped = [(row["id"], *vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])) for row in rows]
+        async with services.database.transaction() as connection:
+            await connection.executemany("UPDATE cases SET key_wrapped = $2, key_id = $3 WHERE id = $1", wrapped)
+        last, count = rows[-1]["id"], count + len(rows)
+        told(count)
+    await _enter(services, "keys rewrapped", key=vault.key_id, cases=count)
+    return count
+
+
+async def _enter(services: Services, command: str, **about: Any) -> None:
     async with services.database.transaction() as connection:
-        await connection.executemany("UPDATE cases SET key_wrapped = $2, key_id = $3 WHERE id = $1", wrapped)
-        await log(connection, services, "keys rotate", cases=len(wrapped))
-    return len(wrapped)
+        await log(connection, services, command, **about)
 
 
 __all__ = [
@@ -53,6 +69,7 @@ __all__ = [
     "change_client",
     "disable",
     "enable",
+    "hand_over",
     "import_regions",
     "rename_unit",
     "rotate_keys",

@@ -12,7 +12,7 @@ from hub.errors import Invalid
 from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, party_rows, setting, stamps
 from hub.ids import new_id
 from hub.marks import Said
-from hub.models.case import packed, packed_moment
+from hub.models.case import moment, packed, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory, UnitInfo
@@ -128,7 +128,7 @@ def add_case(
     row: dict[str, Any] = {"id": target.id, "ref": target.ref, "number": number(region_code, filing.at)}
     row["region_code"] = target.region = region_code
     row |= {"status": Status.open, "stage": effects.stage or Stage.handling, "risk_level": RiskLevel.unknown}
-    row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.at)] * len(CATEGORIES))}
+    row |= {"opened_at": filing.at, "touched": packed([clock.to_micros(filing.made_at or filing.at)] * len(CATEGORIES))}
     row |= {"handler_id": handler.id, "handler_path": handler.path, "handler_area": handler.area}
     row |= {"intake": [handler.id] if intake else [], "alert_open": alert, "relocated": bool(effects.relocated)}
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
@@ -149,7 +149,7 @@ def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
 _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}
 _PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "relocated": "bool"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
-_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool"}
+_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool", "new": "bool"}
 _SQL = {name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
 _SQL["called_in"] = "({called} IS NOT NULL AND NOT {called} = ANY(involved))".format(**_SQL)
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
@@ -170,7 +170,8 @@ UPDATE cases SET
  victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
  respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
  intake = {left_to} || CASE WHEN {called} IS NOT NULL AND NOT {called} = ANY({left_to}) THEN ARRAY[{called}] END,
- alert_open = {called_in} OR alert_open AND NOT ({answered} AND ({near} OR {unit} = ANY(intake)))
+ alert_open = {called_in} AND ({new} OR status = 'open' AND sealed_by IS NULL)
+   OR alert_open AND NOT ({answered} AND ({near} OR {unit} = ANY(intake)))
 WHERE id = {id}
 """.format(**_SQL)
 
@@ -190,7 +191,8 @@ def touch_case(
 ) -> None:
     """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit.
 
-    Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do.
+    Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do. A record
+    that alerts finds the case as it was a moment ago: if it ended since, that is a conflict (`cases_alert_open`).
     """
     stamped = set(changed) | ({ROUTINE} if new_record or effects.marks.shows else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
@@ -199,7 +201,7 @@ def touch_case(
     values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"'}
     values["stage"] = None if effects.stage == Stage.received else effects.stage  # a case does not begin again
     values["relocated"] = effects.relocated
-    values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered}
+    values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered, "new": new_record}
     values["near"] = directory.covers(filing.unit_id, target.region)
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     marks.settle(rows, filing, target, effects.marks)
@@ -239,26 +241,31 @@ def _linked(unit: UUID, case_id: UUID, opened_at: datetime, region: str, directo
     return {"unit_id": unit, "opened_at": opened_at, "case_id": case_id, "outside": not directory.covers(unit, region)}
 
 
-HAND_OVER = """
-UPDATE cases SET
- intake = array_remove(intake, $2::uuid) || CASE WHEN NOT $3::uuid = ANY(intake) THEN ARRAY[$3::uuid] END,
- involved = involved || CASE WHEN NOT $3::uuid = ANY(involved) THEN ARRAY[$3::uuid] END
-WHERE id = $1::uuid
+HAND_OVER = f"""
+WITH moved AS (
+ UPDATE cases SET
+  intake = array_remove(intake, $2::uuid) || CASE WHEN NOT $3::uuid = ANY(intake) THEN ARRAY[$3::uuid] END,
+  involved = involved || CASE WHEN NOT $3::uuid = ANY(involved) THEN ARRAY[$3::uuid] END,
+  touched = overlay(touched PLACING GREATEST($4::bytea, {moment(ROUTINE, "cases")}) FROM {8 * ROUTINE + 1})
+ WHERE id = $1::uuid AND $2::uuid = ANY(intake) RETURNING id)
+INSERT INTO change (record_id, version, case_id, categories, at)
+ SELECT r.id, r.version, r.case_id, '{{{ROUTINE}}}', $5::timestamptz
+ FROM moved JOIN record r ON r.case_id = moved.id WHERE r.current AND r.lead
 """
+"""For whoever pulls what changed, the case has changed: the unit on duty now has to see it."""
 
 
 async def hand_over(connection: Connection, directory: Directory, unit: UUID) -> int:
     """Reports that wait for a unit which is no more go to whoever is on duty for their place now, if anybody is."""
-    waiting = await connection.fetch(
-        "SELECT id, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake) ORDER BY id FOR UPDATE", unit
-    )
-    rows, moved = Rows(), 0
+    waiting = await connection.fetch("SELECT id, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake)", unit)
+    rows, moved, now = Rows(), 0, clock.now()
+    at = packed_moment(clock.to_micros(now))
     for row in waiting:
         duty = directory.duty_unit(row["region_code"])
         if duty is not None and duty.id != unit:
             link = _linked(duty.id, row["id"], row["opened_at"], row["region_code"], directory)
             rows.insert("case_unit", link, known=True)
-            rows.change(HAND_OVER, row["id"], unit, duty.id)
+            rows.change(HAND_OVER, row["id"], unit, duty.id, at, now)
             moved += 1
     await rows.write(connection)
     return moved

@@ -24,11 +24,11 @@ OWN_KINDS = (
     "(SELECT array_agg(DISTINCT o.kind) FROM record o WHERE o.case_id = c.id AND o.current"
     " AND o.unit_id = $1) AS own_kinds"
 )
-RECORDS_AT_ONCE = 200
+RECORDS_AT_ONCE, VERSIONS_AT_ONCE = 200, 1_000
 ORIGINS = {kind: INDEX[model.origin] for kind, model in KINDS.items()}
 """What must be open to learn that a record is of this kind, by index."""
 TOLD = ", ".join(f"'{kind}'" for kind, model in KINDS.items() if not model.public or model.origin != "routine")
-NEWEST = f"ORDER BY r.kind IN ({TOLD}), r.at DESC, r.id DESC LIMIT {RECORDS_AT_ONCE}"
+NEWEST = f"ORDER BY r.kind IN ({TOLD}), r.at DESC, r.id DESC"
 """What is told without an account gives way first: anybody could send so much that nobody saw what agencies filed. Who
 reported by duty gives way with it, else what stays would tell them apart."""
 
@@ -56,7 +56,7 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
         "case",
         f"c.id = ${A}::uuid",
         (case_id,),
-        tail=NEWEST,
+        tail=f"{NEWEST} LIMIT {RECORDS_AT_ONCE}",
         extra=extra(gate),
         alike=True,
     )
@@ -67,7 +67,7 @@ async def open_case(gate: Gate, case_id: UUID) -> bytes:
 
 
 def _in_time(seen: list[Seen]) -> list[Seen]:
-    return sorted(seen, key=lambda item: (item.row["at"], item.row["id"]))
+    return sorted(seen, key=lambda item: (item.row["at"], item.row["id"], item.row["version"]))
 
 
 def extra(gate: Gate) -> str:
@@ -134,7 +134,8 @@ def _told(gate: Gate, item: Seen) -> bytes:
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     """The records of one case, optionally of one kind: the kind that the caller is shown, chosen after reading,
     so that asking for a hidden kind tells nothing."""
-    query = Query("records", f"c.id = ${A}::uuid", (case_id,), tail=NEWEST, listed=True, alike=True)
+    order = f"{NEWEST} LIMIT {RECORDS_AT_ONCE}"
+    query = Query("records", f"c.id = ${A}::uuid", (case_id,), tail=order, listed=True, alike=True)
     seen = _in_time(await gate.read(Act.list, query, single=True))
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
     decision = gate.table.decide(seen[0].row["facts"] & ~AUTHORED)
@@ -172,12 +173,13 @@ async def read_record(gate: Gate, record_id: UUID, case_id: UUID | None = None) 
 async def history(gate: Gate, case_id: UUID) -> bytes:
     """Every version of every record, as far as it changed something this caller can see.
 
-    Versions are numbered for the caller: a version that changed only withheld categories leaves no gap.
+    Versions are numbered for the caller: a version that changed only withheld categories leaves no gap. Where there are
+    more than an answer holds, whole records give way as in `NEWEST`, so that the numbers stay what they are.
     """
-    join, order = "JOIN record r ON r.case_id = c.id", f"ORDER BY r.at, r.id, r.version LIMIT {RECORDS_AT_ONCE * 5}"
-    more = "r.made_at, r.changed, r.current"
+    join, more = "JOIN record r ON r.case_id = c.id", "r.made_at, r.changed, r.current"
+    order = f"{NEWEST}, r.version LIMIT {VERSIONS_AT_ONCE}"
     query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more, rows=ROWS, alike=True)
-    seen = await gate.read(Act.read, query, single=True)
+    seen = _in_time(await gate.read(Act.read, query, single=True))
     numbers: dict[UUID, int] = {}
     items = []
     for item in seen:

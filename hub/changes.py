@@ -54,14 +54,20 @@ def _absent(noun: str, name: str) -> Refused:
 
 
 async def disable(services: Services, noun: str, name: str) -> None:
-    """Stop an account, unit or client at once; nothing is deleted. Reports that wait for a unit go to who is on duty
-    now: after the change, since it decides who that is; disabled again, a unit hands over what it still has."""
+    """Stop an account, unit or client at once; nothing is deleted. A unit hands over what waits for it: after the
+    change, which decides to whom."""
     await _switch(services, noun, name, on=False)
     if noun == "units":
-        async with services.database.transaction() as connection:
-            moved = await cases.hand_over(connection, services.directory, services.directory.codes[name].id)
-            if moved:
-                await log(connection, services, "units hand over", name=name, cases=moved)
+        await hand_over(services, name)
+
+
+async def hand_over(services: Services, name: str) -> None:
+    """Reports that wait for a disabled unit go to who is on duty now. For `REFRESH_SECONDS` other processes may not
+    know that it is disabled, and give it more: after that it has to be done once again."""
+    async with services.database.transaction() as connection:
+        moved = await cases.hand_over(connection, services.directory, services.directory.codes[name].id)
+        if moved:
+            await log(connection, services, "units hand over", name=name, cases=moved)
 
 
 async def enable(services: Services, noun: str, name: str) -> None:

@@ -1,6 +1,7 @@
 """`hub`: run, migrate, administer. Every command explains itself with --help; --json prints the machine's form."""
 
 import asyncio
+import itertools
 import os
 import socket
 from contextlib import suppress
@@ -119,6 +120,13 @@ async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) ->
             Path(uds).unlink(missing_ok=True)
 
 
+UNFINISHED = (
+    "DELETE FROM attachment_chunk c WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = c.attachment_id)"
+    " AND c.at < now() - interval '1 day'"
+)
+"""Parts of files whose upload broke off."""
+
+
 @app.command()
 def worker(
     once: Annotated[bool, typer.Option("--once", help="做一遍即退出。One round, then stop.")] = False,
@@ -128,16 +136,15 @@ def worker(
 
     async def work(services: Services) -> int:
         intake, total = Intake(services, Writer(services)), 0
-        while True:
+        for round_ in itertools.count():
             total += await intake.drain()
             await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")
-            await services.database.execute(
-                "DELETE FROM attachment_chunk c WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id ="
-                " c.attachment_id) AND c.at < now() - interval '1 day'"
-            )
+            if round_ % 120 == 0:  # once an hour: it looks at every chunk
+                await services.database.execute(UNFINISHED)
             if once:
-                return total
+                break
             await asyncio.sleep(30)
+        return total
 
     filed = with_services(work)
     done(f"已归档 {filed} 件暂存报案。Filed {filed} spooled reports.", as_json, filed=filed)

@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from hub.errors import Unavailable
+from hub.errors import Conflict, Unavailable
 
 Connection: TypeAlias = Any
 """An asyncpg connection; the library ships no types."""
@@ -251,14 +251,19 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction, committed when the block ends well. Every change in the hub commits here."""
+        """One transaction, committed when the block ends well. Every change in the hub commits here.
+
+        Raises `Conflict` (409) where an alert met the end of its case, which neither saw when it was asked for.
+        """
         async with self.main.lease() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
                 yield connection
-            except BaseException:
+            except BaseException as error:
                 await transaction.rollback()
+                if isinstance(error, asyncpg.CheckViolationError):  # `cases_alert_open`, the only one (schema 0011)
+                    raise Conflict("个案刚有变动，请重试。", "The case has just changed. Retry.") from None
                 raise
             await transaction.commit()
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pyotp
 
-from hub import people
+from hub import ids, people
 from hub.db import Connection
 from hub.jwks import wrong_set
 from hub.models.account import CASE_ROLES, ROLES
@@ -228,6 +228,8 @@ async def add_client(services: Services, client_id: str, unit_code: str, jwks: A
 def _check_client(services: Services, faults: Faults, n: int, new: NewClient) -> UnitInfo | None:
     if not isinstance(new.id, str) or not re.fullmatch(CODE, new.id):
         faults.found(n, "id", "须为1至64个字母、数字、. _ -", "must be 1 to 64 letters, digits, . _ -")
+    elif ids.is_uuid(new.id):  # the log would be searched for an account of this id
+        faults.found(n, "id", "不得为 UUID", "must not look like a UUID, as ids of accounts do")
     check_scopes(faults, n, new.scopes)
     if wrong := wrong_set(new.jwks):
         faults.found(n, "jwks", *wrong)

@@ -274,7 +274,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
             effects.called = duty.id if duty else None
         rows, target = Rows(), target_of(services.vault, row)
         if effects.marks.ends:
-            waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1 FOR UPDATE", target.id)
+            waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1", target.id)
             target.alert = waits is None or waits["alert_open"]
             _may_end(effects, target)
         joins = effects.marks.accepts  # who filed the record works on the case, or refused to

@@ -20,6 +20,14 @@ def of_text(text: str) -> UUID:
     return made
 
 
+def is_uuid(text: str) -> bool:
+    try:
+        of_text(text)
+    except ValueError:
+        return False
+    return True
+
+
 def new_id() -> UUID:
     """A random id, version 4."""
     return random_form(os.urandom(16))

@@ -7,7 +7,7 @@ to a file on this machine (fsynced), from which they are filed as soon as it doe
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
 from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
 from hub.ids import new_id
+from hub.keys import SealBroken
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
@@ -36,6 +37,9 @@ from hub.writer import Filed, Submission, Writer
 log = structlog.get_logger("hub")
 BATCH = 128
 DRAIN_SECONDS = 1.0
+LATE = timedelta(minutes=1)
+"""Older than this when it is filed, a report counts as changed now, not when it was accepted: who pulls what changed
+has been past that moment. Not below, since pulls overlap, and since it tells that nobody reported by duty."""
 
 
 @dataclass(slots=True, eq=False)
@@ -180,7 +184,9 @@ class Intake:
         parties = recognise(self.services.vault, accepted.values, accepted.kind)
         subject = accepted.known or Subject(REPORTER, "reporter_receipt", unit_id=accepted.record_id)
         author = subject.unit_id or accepted.record_id
-        filing = Filing(accepted.kind, accepted.values, parties, accepted.at, author, record_id=accepted.record_id)
+        now, at = clock.now(), accepted.at
+        filing = Filing(accepted.kind, accepted.values, parties, at, author, record_id=accepted.record_id)
+        filing.made_at = now if now - at > LATE else None
         duty = handler_for(self.services, accepted.values)[0].id if matching(parties, "victim") else None
         # Anybody can say that she is the victim. Whoever says so follows a case of her own: of one that was
         # there her receipt must show nothing, and a receipt that shows less would tell that it was there.
@@ -222,17 +228,25 @@ class Intake:
         """File what the spool holds; each report once. Returns how many were filed."""
         filed = 0
         for path in self.spool.files():
-            whole = True
+            whole, unreadable = True, []
             for line in self.spool.lines(path):
                 try:
-                    filed += not (await self._file(Accepted(*self.spool.opened(line)))).again
+                    accepted = Accepted(*self.spool.opened(line))
+                except (SealBroken, ValueError, TypeError):  # a person looks at it; all other reports go on
+                    log.error("spool", file=path.name, error="unreadable")
+                    unreadable.append(line)
+                    continue
+                try:
+                    filed += not (await self._file(accepted)).again
                 except Conflict:  # another is at it
                     whole = False
                 except Unavailable:
                     raise
-                except Exception as error:  # the file stays for a person to look at; all other reports go on
+                except Exception as error:
                     log.error("spool", file=path.name, error=type(error).__name__)
                     whole = False
+            if whole and unreadable:
+                self.spool.set_aside(path, unreadable)
             if whole:
                 path.unlink(missing_ok=True)
         return filed

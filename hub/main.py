@@ -32,7 +32,7 @@ from hub.together import Reads
 from hub.writer import Writer
 
 log = structlog.get_logger("hub")
-DIRECTORY_SECONDS, AWAY_SECONDS = 5.0, 1.0
+AWAY_SECONDS = 1.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
@@ -197,7 +197,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
         await app.state.intake.start()
-        background = [asyncio.create_task(services.directory.follow(DIRECTORY_SECONDS))]
+        background = [asyncio.create_task(services.directory.follow())]
         if services.database.shut:
             background.append(asyncio.create_task(let_in(services)))
         gc.collect()

@@ -124,7 +124,7 @@ async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
     nothing."""
     found: dict[str, str] = {}
     for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
-        if args[0] and not _is_uuid(args[0]):
+        if args[0] and not ids.is_uuid(args[0]):
             rows = await gate.services.database.fetch(sql, *args)  # one's login may be another's name, or a system's id
             found[name] = ",".join(dict.fromkeys(row["id"] for row in rows))
     if filters.unit and filters.unit not in gate.services.directory.codes:
@@ -197,14 +197,6 @@ def _actor(who: str) -> bytes:
         return ids.of_text(who).bytes
     except ValueError:
         return who.encode()
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        ids.of_text(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _shown(gate: Gate, rows: list[Any], case_key: keys.Sealer | None = None) -> list[dict[str, Any]]:

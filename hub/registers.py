@@ -1,5 +1,6 @@
 """`hub accounts|units|regions`: whom and what the hub knows; with `list`, `disable`, `enable` for clients too."""
 
+import asyncio
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from hub import admin
-from hub.console import Json, Yes, confirmed, counted, done, fail, rows_of, show, with_services
+from hub.console import Json, Yes, confirmed, counted, done, err, fail, rows_of, show, with_services
 from hub.models.account import ROLES
+from hub.models.directory import REFRESH_SECONDS
 from hub.models.region import TIERS
 from hub.policies.services import Services
 from hub.systems import Unit, clients
@@ -217,6 +219,12 @@ NAMED = {
 EXAMPLES = {"accounts": "zhou", "units": "370102-police", "clients": "lixia-police", "regions": "500113001001"}
 
 
+HANDING_OVER = (
+    "已停用；等其他进程得知（数秒），再移交其间到的报案。Disabled; in a few seconds, when all processes know, what came"
+    " to it meanwhile is handed over."
+)
+
+
 def _question(noun: str, name: str, row: Any) -> str:
     """What a person should know before it stops."""
     if noun == "units":
@@ -245,6 +253,10 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
         async def work(services: Services) -> None:
             confirmed(_question(noun, name, await admin.there(services, noun, name)), yes)
             await admin.disable(services, noun, name)
+            if noun == "units":
+                err.print(HANDING_OVER)
+                await asyncio.sleep(REFRESH_SECONDS + 1)
+                await admin.hand_over(services, name)
 
         with_services(work)
         done(f"已停用 {name}。Disabled.", as_json, disabled=name)

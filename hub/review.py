@@ -5,11 +5,13 @@ import json
 import sys
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.progress import Progress, TaskID
 
 from hub import admin, keyfile, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
@@ -111,6 +113,10 @@ def policy_explain(
     show(with_services(work), as_json)
 
 
+def _done(progress: Progress, task: TaskID, count: int) -> None:
+    progress.update(task, completed=count)
+
+
 @key_commands.command("create")
 def keys_create(as_json: Json = False) -> None:
     """生成主密钥文件（0600），不覆盖已有。Make the master key file; an existing one is left alone.
@@ -128,13 +134,20 @@ def keys_create(as_json: Json = False) -> None:
 
 
 @key_commands.command("rotate")
-def keys_rotate(as_json: Json = False) -> None:
+def keys_rotate(
+    finish: Annotated[bool, typer.Option("--finish", help="只重包，不加新密钥。Only re-wrap, add no key.")] = False,
+    as_json: Json = False,
+) -> None:
     """换主密钥并重包各案密钥；字段不动，服务不停。Rotate the master key; only case keys are re-wrapped.
 
-    运行中的进程会从文件读到新密钥；重启后才用它包新案。Running processes read the new key from the file; they wrap
-    new cases with it after a restart.
+    运行中的进程会从文件读到新密钥；重启后才用它包新案，故重启后再以 --finish 重包其间的新案；中断的轮换亦以此做完。
+    Running processes read the new key from the file; they wrap new cases with it after a restart. So after that, or
+    when it was broken off, run it with --finish, which adds no key.
     """
-    with starting():
-        keyfile.rotate(settings.current().key_file)
-    count = with_services(admin.rotate_keys)
+    if not finish:
+        with starting():
+            keyfile.rotate(settings.current().key_file)
+    with Progress("{task.description}", "{task.completed}", console=err) as progress:
+        task = progress.add_task("重包 re-wrapping", total=None)
+        count = with_services(lambda services: admin.rotate_keys(services, partial(_done, progress, task)))
     done(f"已重包 {count} 个案的密钥。Re-wrapped {count} case keys.", as_json, rewrapped=count)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,26 +24,31 @@ class Spool:
         self.folder, self._sealer = folder, sealer
 
     def append(self, batch: list[Spooled]) -> None:
-        """Write and fsync, the file and its folder. Raises `OSError` when the disk does not take it."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / f"{clock.micros()}-{batch[0][-1]}.sealed"  # no clock set back, no other process has that
+        """Write and fsync. Raises `OSError` when the disk does not take it."""
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _fsync(self.folder.parent)
+        raws = ([values, kind, code.hex(), secret.hex(), at, str(id_)] for values, kind, code, secret, at, id_ in batch)
+        lines = (base64.b64encode(self._sealer.seal(orjson.dumps(raw), b"spool")) for raw in raws)
+        # no clock set back, no other process has that name
+        self._write(self.folder / f"{clock.micros()}-{batch[0][-1]}.sealed", lines)
+
+    def set_aside(self, path: Path, lines: list[bytes]) -> None:
+        """Keep lines of a file that nobody can read beside it, for a person to look at, so that it need not stay."""
+        self._write(path.with_suffix(".bad"), lines)
+
+    def _write(self, path: Path, lines: Iterable[bytes]) -> None:
         temporary = path.with_suffix(".part")
         try:
             with temporary.open("wb") as file:
-                for values, kind, code, secret, at, record_id in batch:
-                    raw = orjson.dumps([values, kind, code.hex(), secret.hex(), at, str(record_id)])
-                    file.write(base64.b64encode(self._sealer.seal(raw, b"spool")) + b"\n")
+                file.writelines(line + b"\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:  # what did not fit must not take the room of what would
             temporary.unlink(missing_ok=True)
             raise
         temporary.replace(path)
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _fsync(self.folder)
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))
@@ -55,6 +61,15 @@ class Spool:
             return []
 
     def opened(self, line: bytes) -> Spooled:
+        """Raises `ValueError` or `SealBroken` where the line is not one that `append` wrote under this key."""
         raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
         values, kind, code, secret, at, record_id = raw
         return values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)
+
+
+def _fsync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

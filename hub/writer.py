@@ -173,19 +173,21 @@ class Writer:
             del self._queue[record]
         return group
 
-    async def _settle(self, group: list[Submission]) -> None:
-        """Write a group; each alone when one spoils it for all, but not when the database is lost."""
+    async def _settle(self, group: list[Submission], *, again: bool = False) -> None:
+        """Write a group; each alone when one spoils it for all, but not when the database is lost. One whose case has
+        ended at this moment (`Database.transaction`) looks for its case `again`."""
         group = [submission for submission in group if not submission.done.done()]
         try:
             if group:
                 await self._write(group)
         except Exception as error:
-            if len(group) == 1 or isinstance(error, Unavailable):
+            ended = isinstance(error, Conflict) and not again
+            if (len(group) == 1 and not ended) or isinstance(error, Unavailable):
                 for submission in group:
                     submission.fail(copy(error))
             else:
                 for submission in group:
-                    await self._settle([submission])
+                    await self._settle([submission], again=len(group) == 1)
 
     async def _write(self, group: list[Submission]) -> None:
         filed = []

@@ -80,6 +80,14 @@ def test_units_and_regions(world: World, config: Settings, tmp_path: Path) -> No
     assert answered(config, "check")["good"] and answered(config, "policy", "check")["rules"] > 700
 
 
+def test_a_rotation_is_finished_without_another_key(world: World, config: Settings) -> None:
+    held = [len(orjson.loads(config.key_file.read_text())["masters"])]
+    for options in ((), ("--finish",)):
+        assert answered(config, "keys", "rotate", *options).keys() == {"rewrapped"}
+        held.append(len(orjson.loads(config.key_file.read_text())["masters"]))
+    assert held == [held[0], held[0] + 1, held[0] + 1]
+
+
 def test_accounts_and_clients(world: World, config: Settings, tmp_path: Path) -> None:
     number, unit = someone()["id_number"], f"{HOME}-court"
     (made,) = answered(config, "accounts", "add", unit, "li", "caseworker", "--id-number", number, "--login", "li")
@@ -110,6 +118,7 @@ WRONG = [
     ("clients", "import", "{dir}/k.json"),
     ("clients", "add", "x", f"{HOME}-court", "--jwks", "{dir}/bad.json"),
     ("clients", "add", "x", f"{HOME}-court", "--jwks", "{dir}/list.json"),
+    ("clients", "add", "6f1a2b3c-0000-4000-8000-000000000001", f"{HOME}-court", "--jwks", "{dir}/k.json"),
     ("units", "add", "x y", "某", "--type", "court", "--region", HOME),
     ("units", "add", "x", "某", "--type", "library", "--region", HOME),
     ("units", "add", "x", "某", "--type", "court", "--region", "999999"),

@@ -127,7 +127,11 @@ async def snapshot(world: World) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-async def test_rotation_rewraps_only(own: Settings) -> None:
+def _break_off(_: int) -> None:
+    raise KeyboardInterrupt
+
+
+async def test_rotation_rewraps_only(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new master key: case keys re-wrapped, no byte of a record changed, all readable, the old key removable."""
     async with serving(own, free_port()) as world:
         police = await world.agency("police")
@@ -140,10 +144,12 @@ async def test_rotation_rewraps_only(own: Settings) -> None:
     async with serving(own, free_port(), people) as world:
         police = await world.agency("police")
         assert "轮换前0" in (await police.get(f"/v1/records/{made[0]['id']}")).text, "readable between the steps"
-        assert (
-            await admin.rotate_keys(world.services) == len(before["keys"])
-            and await admin.rotate_keys(world.services) == 0
-        )
+        monkeypatch.setattr(admin, "AT_ONCE", 2)
+        with pytest.raises(KeyboardInterrupt):  # broken off after two
+            await admin.rotate_keys(world.services, _break_off)
+        told = list[int]()
+        assert await admin.rotate_keys(world.services, told.append) == len(before["keys"]) - 2 == told[-1]
+        assert await admin.rotate_keys(world.services) == 0
         after = await snapshot(world)
     assert after["record"] == before["record"] and after["files"] == before["files"]
     assert {key_id for _, _, key_id in after["keys"]} == {new} and after["keys"] != before["keys"]

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from hub import casework
 from hub.casework import RECORDS_AT_ONCE
 from tests.forms import minimal
+from tests.test_amend import amended
 from tests.test_intake import case_of, report
 from tests.world import HOME, World, call, pair
 
@@ -36,3 +40,21 @@ async def test_who_sends_much_hides_nothing_of_an_agency_s(world: World) -> None
         assert [record["id"] for record in shown].index(filed["id"]) == 0 and len(shown) == RECORDS_AT_ONCE
         assert [record["at"] for record in shown] == sorted(record["at"] for record in shown)
         assert {record["kind"] for record in shown[1:]} == {"report_addition"}
+
+
+async def test_nor_from_the_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with what happened: versions are shown in time, whole records give way, those of reports first."""
+    monkeypatch.setattr(casework, "VERSIONS_AT_ONCE", 6)
+    police, parties = await world.agency("police"), pair()
+    made = await report(world, region=HOME, **parties)
+    case, url = str((await case_of(world.services, made))["id"]), f"/v1/reports/{made['receipt']}/additions"
+    for _ in range(6):
+        sent = {"json": {"text": "x"}, "headers": {"Receipt-Secret": made["secret"]}}
+        assert (await world.http.post(url, **sent)).status_code == 201
+    filed = await police.filed("police_call", call(parties), case=case)
+    for text in ("改一", "改二"):
+        await amended(police, filed["id"], {"content": text})
+    shown = (await police.get(f"/v1/cases/{case}/history")).json()["items"]
+    ours = [item["version"] for item in shown if item["record"]["id"] == filed["id"]]
+    assert ours == [1, 2, 3] and [item["record"]["kind"] for item in shown[:3]] == ["report_addition"] * 3
+    assert len(shown) == 6

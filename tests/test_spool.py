@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ from hub.policies.services import Services
 from hub.spool import Spool, Spooled
 from tests import outages
 from tests.test_intake import settled
-from tests.world import World
+from tests.world import HOME, World
 
 
 @contextmanager
@@ -61,6 +62,43 @@ async def test_a_long_report_takes_no_short_one_along(world: World) -> None:
     await settled(world)
     sql = "SELECT 1 FROM record WHERE id = ANY($1)"
     assert len(await world.services.database.fetch(sql, [accepted.record_id for accepted in sent])) == 3
+
+
+async def test_a_line_that_nobody_can_read_holds_up_no_other(world: World) -> None:
+    """It is set aside, with the rest filed and the file gone; renamed back, once it is right, it is filed."""
+    spool, intake = world.app.state.intake.spool, world.app.state.intake
+    good, late = report("完好"), report("先坏后好")
+    spool.append([good, late])
+    (path,) = spool.files()
+    first, second = spool.lines(path)
+    path.write_bytes(first + b"\n" + second[:-8] + b"\nnot even base64\n")
+    await settled(world)
+    bad, filed = path.with_suffix(".bad"), "SELECT 1 FROM record WHERE id = $1"
+    assert not path.exists() and bad.read_bytes().split() == [second[:-8], *b"not even base64".split()]
+    found = [await world.services.database.fetchrow(filed, each[-1]) for each in (good, late)]
+    assert found[0] is not None and found[1] is None
+    bad.write_bytes(second + b"\n")
+    bad.rename(path)
+    await settled(world)
+    assert await world.services.database.fetchrow(filed, late[-1]) is not None
+    assert await intake.drain() == 0
+
+
+async def test_what_is_filed_late_is_among_what_changed(world: World) -> None:
+    """After an outage of an hour: who pulls what changed was past the moment when it was accepted. The report keeps
+    that moment; of one filed at once (the control) it is the one of the change."""
+    spool, ago = world.app.state.intake.spool, timedelta(hours=1)
+    police = await world.agency("police", person="intake", purpose="intake")
+    late, prompt = report("晚到"), report("及时")
+    late[0]["region"] = prompt[0]["region"] = f"{HOME}000000"
+    spool.append([(*late[:4], late[4] - ago, late[5]), prompt])
+    since = clock.now() - timedelta(minutes=5)
+    await settled(world)
+    sql = "SELECT case_id, at, made_at FROM record WHERE id = $1"
+    rows = [await world.services.database.fetchrow(sql, each[-1]) for each in (late, prompt)]
+    changed = (await police.get("/v1/cases", params={"updated_since": clock.text(since), "limit": 1000})).json()
+    assert {str(row["case_id"]) for row in rows} <= {item["id"] for item in changed["items"]}
+    assert rows[0]["at"] == late[4] - ago and rows[0]["made_at"] > since and rows[1]["at"] == rows[1]["made_at"]
 
 
 def test_a_clock_set_back_costs_no_report(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

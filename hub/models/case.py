@@ -9,7 +9,7 @@ from functools import lru_cache
 from struct import Struct
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, String, Text, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, Computed, DateTime, Index, LargeBinary, String, Text, text
 from sqlalchemy import UUID as SqlUUID
 from sqlmodel import Field, SQLModel
 
@@ -64,6 +64,7 @@ class Case(SQLModel, table=True):
         Index("cases_county", "county", text("opened_at DESC"), text("id DESC")),
         Index("cases_opened", text("opened_at DESC"), text("id DESC")),
         Index("cases_ref", "ref", unique=True),
+        CheckConstraint("NOT alert_open OR status = 'open' AND sealed_by IS NULL", "cases_alert_open"),
     )
 
     id: UUID = Field(primary_key=True)

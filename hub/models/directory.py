@@ -13,6 +13,8 @@ from hub.db import FAILED, Database
 from hub.errors import HubError
 from hub.models.region import area
 
+REFRESH_SECONDS = 5.0
+"""For as long a process may not know what another has changed of units and regions."""
 REMEMBERED = 10_000
 """How many sets of units acting on a case are kept as they are shown."""
 
@@ -64,10 +66,10 @@ class Directory:
                 await load()
                 self._seen[table] = tuple(row)
 
-    async def follow(self, seconds: float) -> None:
+    async def follow(self) -> None:
         """Refresh for ever: another process may add units."""
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(REFRESH_SECONDS)
             with suppress(HubError, *FAILED):
                 await self.refresh()
 

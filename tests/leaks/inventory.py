@@ -38,7 +38,7 @@ JOBS = {
     "committer: _insert for ever": "retries one insert of log rows until its time is up",
     "together: self._run(key, queue)": "hands rows, still sealed, to whoever asked: the Gate, oversight",
     "directory: follow for ever": "reads units and regions, which are public",
-    "main: services.directory.follow(DIRECTORY_SECONDS)": "starts the same",
+    "main: services.directory.follow()": "starts the same",
     "intake: self._spool()": "seals reports that the database did not take; opens nothing (canaries: test_at_rest)",
     "writer: self._run()": "writes queued records, sealed; looks up keyed hashes and wrapped case keys",
     "intake: self._drain_for_ever()": "files spooled reports, sealed on disk (canaries: test_at_rest)",
