@@ -10,16 +10,14 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
 from hub import __version__, keyfile, keys, settings
-from hub.api import audit, bodies, cases, directory, meta, problems, records, reports, tokens
+from hub.api import audit, cases, directory, meta, openapi, problems, records, reports, tokens
 from hub.api.auth import Tokens
-from hub.api.deps import Asked, CallerRoute, GateRoute, ShortRoute
+from hub.api.deps import Asked, ShortRoute
 from hub.audit.committer import Committer
 from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
 from hub.errors import TooLarge
@@ -27,7 +25,6 @@ from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
 from hub.policies.services import Services
-from hub.policies.subject import Purpose
 from hub.together import Reads
 from hub.writer import Writer
 
@@ -36,8 +33,6 @@ AWAY_SECONDS = 1.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
-ALWAYS = ("idempotency-key", "if-match")
-"""Headers that our own answer, not the framework's, asks for: 400 and 428."""
 BODILESS = ("GET", "HEAD")
 """Nothing reads a body that comes with these."""
 STREAMING = ("/attachments", "/photos")
@@ -215,38 +210,5 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     about: dict[str, Any] = {"title": "联护 Lianhu", "version": __version__, "docs_url": None, "redoc_url": None}
     app = Hub(config, routes, lifespan=lifespan, **about)
     problems.install(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.described(app)  # type: ignore[method-assign]
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The schema FastAPI makes, with the kinds' schemas, the headers of the gate and problem documents."""
-    if app.openapi_schema:
-        return app.openapi_schema
-    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    schema["components"]["schemas"] |= bodies.schemas()
-    schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    problem = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-    for route in (r for r in app.routes if isinstance(r, APIRoute) and r.include_in_schema):
-        for method in route.methods or ():
-            operation = schema["paths"][route.path_format][method.lower()]
-            operation["responses"] |= {"4XX": problem, "503": problem}
-            operation["responses"].pop("422", None)
-            if isinstance(route, CallerRoute):
-                operation["security"] = [{"token": []}]
-                operation.setdefault("parameters", []).extend(_gate_headers(isinstance(route, GateRoute)))
-                for parameter in operation["parameters"]:
-                    parameter["required"] |= parameter["name"] in ALWAYS
-    app.openapi_schema = schema
-    return schema
-
-
-def _gate_headers(purposeful: bool) -> list[dict[str, Any]]:
-    purposes = {"enum": [purpose.value for purpose in Purpose]}
-    named: list[tuple[str, str, bool, dict[str, Any]]]
-    named = [("On-Behalf-Of", "经办人在本单位的账号名，百分号编码 percent-encoded", False, {})]
-    named += [("Purpose-Of-Use", "访问目的 why you ask", True, purposes)] if purposeful else []
-    return [
-        {"name": n, "in": "header", "required": r, "description": d, "schema": {"type": "string"} | more}
-        for n, d, r, more in named
-    ]

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/cases", tags=["个案 cases"], route_class=GateRo
 Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
 
 
-@router.get("/{case_id}")
+@router.get("/{case_id}", responses={304: {"description": "与 If-None-Match 相同 the same as If-None-Match names"}})
 async def open_case(case_id: UUID, request: Asked) -> Response:
     """打开个案：所准字段与各记录。Only granted fields; masked ones masked; withheld categories listed."""
     body = await casework.open_case(request.gate, case_id)
