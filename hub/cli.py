@@ -1,7 +1,6 @@
 """`hub`: run, migrate, administer. Every command explains itself with --help; --json prints the machine's form."""
 
 import asyncio
-import itertools
 import os
 import socket
 from contextlib import suppress
@@ -135,16 +134,16 @@ def worker(
     """后台：归档暂存的报案、清理过期数据，每机一个。Files spooled reports, removes what has expired; one a machine."""
 
     async def work(services: Services) -> int:
-        intake, total = Intake(services, Writer(services)), 0
-        for round_ in itertools.count():
+        intake, total, rounds = Intake(services, Writer(services)), 0, 0
+        while True:
             total += await intake.drain()
             await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")
-            if round_ % 120 == 0:  # once an hour: it looks at every chunk
+            if rounds % 120 == 0:  # once an hour: it looks at every chunk
                 await services.database.execute(UNFINISHED)
             if once:
-                break
+                return total
+            rounds += 1
             await asyncio.sleep(30)
-        return total
 
     filed = with_services(work)
     done(f"已归档 {filed} 件暂存报案。Filed {filed} spooled reports.", as_json, filed=filed)

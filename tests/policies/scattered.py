@@ -41,7 +41,7 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
     def some(most: int) -> list[uuid.UUID]:
         return [u.id for u in chance.sample(units, chance.randint(0, most))]
 
-    return {
+    made = {
         "id": uuid.uuid4(),
         "ref": uuid.uuid4(),
         "number": uuid.uuid4().hex,
@@ -56,7 +56,6 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "handler_area": handler.area,
         "intake": chance.choice(([], *([u.id] for u in units if u.type in ("police", "joint_centre")))),
         "reporting_unit_id": chance.choice((None, chance.choice(units).id)),
-        "alert_open": chance.random() < 0.3,
         "relocated": chance.random() < 0.3,
         "sealed_by": chance.choice((None, None, None, chance.choice(units).id)),
         "involved": some(8),
@@ -66,6 +65,8 @@ def _case(chance: random.Random, units: list[Any], people: list[bytes]) -> dict[
         "key_wrapped": b"-",
         "key_id": "-",
     }
+    ended = made["status"] == "closed" or made["sealed_by"]  # which no open alert outlasts
+    return made | {"alert_open": not ended and chance.random() < 0.5}
 
 
 def _record(chance: random.Random, case: dict[str, Any], units: list[Any]) -> dict[str, Any]:
