@@ -85,11 +85,6 @@ class PreconditionRequired(HubError):
     zh, en = "修改须带 If-Match。", "A change must carry If-Match."
 
 
-class TooMany(HubError):
-    status, code = 429, "slow_down"
-    zh, en = "请求过于频繁，请稍后再试。", "Too many attempts. Please wait."
-
-
 class Unavailable(HubError):
     """The log or the database cannot be written: nothing is released (P4)."""
 

@@ -20,7 +20,6 @@ from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import FIRST, SEALED_COLUMNS, split
 
-ROLES = ("victim", "respondent", "child", "reporter")
 PAIR = ("victim", "respondent")
 NAMED = "phone_name"
 """Kept beside the phone, of which it is the narrower form."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.progress import Progress, TaskID
@@ -92,8 +91,8 @@ def policy_matrix(
 
 @policy.command("explain")
 def policy_explain(
-    account: Annotated[UUID, typer.Option(help="账号编号。Account id (hub accounts list).")],
-    case: Annotated[UUID, typer.Option(help="个案编号。Case id.")],
+    account: Annotated[str, typer.Option(help="账号编号或登录名。Account id (hub accounts list), or login.")],
+    case: Annotated[str, typer.Option(help="个案编号或案号。Case id, or number.")],
     purpose: Annotated[Purpose, typer.Option(help="所陈述的目的。The purpose stated.")] = Purpose.case_handling,
     as_json: Json = False,
 ) -> None:
@@ -103,9 +102,9 @@ def policy_explain(
     """
 
     async def work(services: Services) -> list[dict[str, Any]]:
-        row = await services.database.fetchrow(ACCOUNT + " a.id = $1", account)
+        row = await services.database.fetchrow(ACCOUNT + " (a.id::text = $1 OR a.login = $1)", account)
         if row is None:
-            fail("账号不存在。No such account.")
+            fail("账号不存在或已停用（见 hub accounts list）。No such account, or disabled; see hub accounts list.")
         gate = Gate(services, subject_of(row), purpose)
         bits = await gate.facts_of(case)
         return [asdict(reason) for reason in matrix.explain(gate.table, bits)]

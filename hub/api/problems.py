@@ -92,7 +92,7 @@ def document(request: Request, error: HubError) -> Response:
     headers = {"Content-Language": "en" if english else "zh-CN"}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.status in (409, 429, 503):
+    if error.status in (409, 503):
         headers["Retry-After"] = "2"
     return Response(orjson.dumps(body), error.status, headers, "application/problem+json")
 

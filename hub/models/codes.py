@@ -71,13 +71,6 @@ class RiskLevel(Code):
     high = "high", "高"
 
 
-class PartyRole(Code):
-    victim = "victim", "受害人"
-    respondent = "respondent", "加害人"
-    child = "child", "未成年人"
-    reporter = "reporter", "报案人"
-
-
 class Violence(Code):
     """SPC provisions 2022 (法释〔2022〕17号) art. 3."""
 

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from hub import clock, keys
+from hub import clock, ids, keys
 from hub.audit.committer import NOBODY, Draft, insert_entry
 from hub.audit.entry import GENESIS, Act, canonical, named
 from hub.db import Row
@@ -186,11 +186,11 @@ class Gate:
             raise missing
         return row
 
-    async def facts_of(self, case_id: UUID) -> int:
-        """The facts about this caller and a case, for explaining; opens nothing, and is logged."""
-        known = facts.mask(facts.written(*self.table.who))
-        sql = f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.id = ${facts.FIRST_FREE}"
-        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case_id)
+    async def facts_of(self, case: str) -> int:
+        """The facts about this caller and a case (id or number), for explaining; opens nothing, and is logged."""
+        known, named = facts.mask(facts.written(*self.table.who)), "id" if ids.is_uuid(case) else "number"
+        sql = f"SELECT {known} AS facts, {CASE_COLUMNS} FROM cases c WHERE c.{named} = ${facts.FIRST_FREE}"
+        row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case)
         draft = self.draft(Act.policy)
         draft.actor, draft.unit_id = NOBODY, None  # the operator asks, about the account, which did nothing
         draft.body |= {"about": draft.body.pop("who"), "command": "policy explain"}

@@ -100,7 +100,8 @@ def read(path: Path) -> Rules:
     except OSError as error:
         raise PolicyRefused([f"{path.name} 打不开 / cannot be read: {error.strerror}"]) from None
     rows, problems = parse(text)
-    problems += [] if problems else check(rows)
+    if not problems:  # of an empty file each missing rule would be told, and nobody would see why
+        problems = check(rows) if rows else [f"{path.name} 没有规则 / has no rules"]
     if problems:
         raise PolicyRefused(problems)
     digest = hashlib.sha256(MODEL.read_bytes() + b"\x00" + raw).hexdigest()

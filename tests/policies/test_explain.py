@@ -45,6 +45,9 @@ async def test_a_case_explained(world: World, config: Settings) -> None:
     body = logbook.body(services, entry)
     assert (entry["actor"], entry["unit_id"], body["command"]) == (NOBODY, None, "policy explain")
     assert body["about"]["account"] == str(row["id"]) and "who" not in body
+    case = await services.database.fetchrow("SELECT number FROM cases WHERE id = $1::uuid", made["case_id"])
+    assert case is not None
+    assert {r["category"]: r for r in await explained(config, str(row["id"]), case["number"])} == reasons
 
 
 async def test_a_policy_that_masks_refuge_keeps_it_out_of_lists(world: World) -> None:
