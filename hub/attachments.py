@@ -44,6 +44,7 @@ PHOTO = "photo"
 """What every file that a reporter adds is called."""
 NAMED_AT_ONCE = 200
 """Files that one entry names: its detail holds 8 KiB."""
+TOO_LARGE = "附件不得超过20MB。", "An attachment may have at most 20 MB."
 HEAD, ALL = frozenset({"head"}), frozenset({"head", "chunk"})
 
 
@@ -112,12 +113,12 @@ async def store(gate: Gate, record_id: UUID, name: str, stream: AsyncIterator[by
 
 async def _store(gate: Gate, item: Seen, name: str, stream: AsyncIterator[bytes]) -> File:
     services, row, file = gate.services, item.row, uuid4()
-    key = services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
+    key = services.vault.case_key(row)
     size, digest, media_type, n = 0, hashlib.sha256(), "", 0
     async for piece in pieces(stream):
         size += len(piece)
         if size > services.settings.upload_limit:
-            await gate.refuse(TooLarge("附件不得超过20MB。", "An attachment may have at most 20 MB."))
+            await gate.refuse(TooLarge(*TOO_LARGE))
         media_type = media_type or sniff(piece)
         digest.update(piece)
         sealed = key.data.seal(piece, keys.bind("attachment", file, "chunk", n))
@@ -174,7 +175,7 @@ async def listing(gate: Gate, record_id: UUID) -> list[File]:
     )
     rows = [row for row in rows if item.decision.outcome(row["category"]) == CLEAR]
     heads = []
-    key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
+    key = gate.services.vault.case_key(item.row)
     for part in (rows[i : i + NAMED_AT_ONCE] for i in range(0, len(rows), NAMED_AT_ONCE)):
         ticket = await gate.release_files(item, part[0]["category"], [row["id"] for row in part], HEAD)
         heads += [_file(item, keys.file_opener(ticket, key, row["id"])("head", row["head"], 0)) for row in part]
@@ -194,12 +195,11 @@ async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator
     row = await database.fetchrow("SELECT * FROM attachment WHERE id = $1", attachment_id)
     if row is None:
         await gate.refuse(NotFound())
-        raise NotFound
     item = await find_record(gate, row["record_id"])
     if item.decision.outcome(row["category"]) != CLEAR:
         await gate.refuse(NotFound())
     ticket = await gate.release_files(item, row["category"], [attachment_id], ALL)
-    key = gate.services.vault.case_key(item.row["case_id"], item.row["key_wrapped"], item.row["key_id"])
+    key = gate.services.vault.case_key(item.row)
     opened = keys.file_opener(ticket, key, attachment_id)
 
     async def content() -> AsyncIterator[bytes]:

@@ -42,7 +42,7 @@ TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code, alert
 
 def target_of(vault: keys.Vault, row: Any, persons: dict[bytes, UUID] | None = None) -> Target:
     """An existing case as a target, from a row that holds what `TARGET` names."""
-    key = vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
+    key = vault.case_key(row)
     known = (row["case_id"], row["ref"], row["key_wrapped"], row["key_id"], key, row["opened_at"], row["region_code"])
     return Target(*known, new=False, persons=persons or {}, alert=bool(row.get("alert_open")))
 

@@ -213,11 +213,12 @@ class Vault:
         secret = os.urandom(64)
         return self._remember(case_id, secret), self._masters[self.key_id].seal(secret, b"case|" + case_id.bytes)
 
-    def case_key(self, case_id: UUID, wrapped: bytes, key_id: str) -> CaseKey:
-        """Unwrap a data key, once per process while it stays in the cache."""
+    def case_key(self, row: Mapping[str, Any]) -> CaseKey:
+        """Unwrap a data key (`case_id`, `key_wrapped`, `key_id`), once per process while it stays in the cache."""
+        case_id: UUID = row["case_id"]
         key = self._cache.get(case_id)
         if key is None:
-            key = self._remember(case_id, self._unwrap(case_id, wrapped, key_id))
+            key = self._remember(case_id, self._unwrap(case_id, row["key_wrapped"], row["key_id"]))
         return key
 
     def log(self, at: datetime) -> Sealer:

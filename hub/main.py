@@ -31,6 +31,7 @@ from hub.writer import Writer
 log = structlog.get_logger("hub")
 AWAY_SECONDS = 1.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
+KEY = "id AS case_id, key_wrapped, key_id"
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
 BODILESS = ("GET", "HEAD")
@@ -72,10 +73,10 @@ async def _connect(services: Services) -> None:
 
 async def _check_key(vault: keys.Vault, connection: Connection) -> None:
     """Another key file, or another suite, would answer 500 for every case, and file new ones beside them."""
-    rows = await connection.fetch("SELECT id, key_wrapped, key_id FROM cases ORDER BY opened_at DESC, id DESC LIMIT 5")
+    rows = await connection.fetch(f"SELECT {KEY} FROM cases ORDER BY opened_at DESC, id DESC LIMIT 5")
     for row in rows:
         with suppress(keys.SealBroken, KeyError):
-            vault.case_key(row["id"], row["key_wrapped"], row["key_id"])
+            vault.case_key(row)
             return
     if rows:
         raise keyfile.KeyRefused(

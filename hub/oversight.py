@@ -239,7 +239,7 @@ def _key_of(gate: Gate, row: Any) -> keys.Sealer | None:
     vault = gate.services.vault
     try:
         if row["case_id"] is not None:
-            return vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"]).log
+            return vault.case_key(row).log
     except keys.SealBroken:
         return None
     return vault.log(row["at"])

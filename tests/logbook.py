@@ -45,12 +45,12 @@ def body(services: Services, row: Row) -> dict[str, Any]:
 
 async def key_of(services: Services, row: Row) -> keys.Sealer:
     """What sealed the detail of an entry."""
-    sql = "SELECT id, key_wrapped, key_id FROM cases WHERE ref = $1"
+    sql = "SELECT id AS case_id, key_wrapped, key_id FROM cases WHERE ref = $1"
     refs = row["case_refs"]
     case = await services.database.fetchrow(sql, refs[0]) if len(refs) == 1 else None
     if case is None:
         return services.vault.log(row["at"])
-    return services.vault.case_key(case["id"], case["key_wrapped"], case["key_id"]).log
+    return services.vault.case_key(case).log
 
 
 async def groups(services: Services, row: Row) -> list[dict[str, Any]]:

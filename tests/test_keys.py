@@ -158,7 +158,7 @@ async def test_rotation_rewraps_only(own: Settings, monkeypatch: pytest.MonkeyPa
     own.key_file.write_text(json.dumps(raw))
     forgetful = keyfile.load(own.key_file, demo=True)
     with pytest.raises(KeyError):  # the control: without rotation the old key is needed
-        forgetful.case_key(*before["keys"][0])
+        forgetful.case_key(dict(zip(("case_id", "key_wrapped", "key_id"), before["keys"][0], strict=True)))
     async with serving(own, free_port(), people) as world:
         police = await world.agency("police")
         for i, one in enumerate(made):
@@ -180,7 +180,7 @@ async def test_moved_ciphertext_does_not_open(world: World) -> None:
         if row[name] is None:
             continue
         for at, column, version in places:
-            key = vault.case_key(at["case_id"], at["key_wrapped"], at["key_id"])
+            key = vault.case_key(at)
             ticket = keys.Ticket((uuid.uuid4(), 1), {(at["id"], 1): frozenset({column})})
             own = at is row and column == name and version == versions(row["last_changed"])[INDEX[name[2:]]]
             try:

@@ -16,6 +16,9 @@ from hub.oversight import Reason
 from hub.people import Login
 
 M = TypeVar("M", bound=BaseModel)
+BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+FILE: dict[str, Any] = {"requestBody": {"required": True, "content": BYTES}}
+"""`openapi_extra` for a body that streams."""
 
 
 async def parse(request: Request, model: type[M]) -> tuple[M, bytes]:

@@ -14,7 +14,6 @@ from hub.policies.subject import Purpose
 ALWAYS = ("idempotency-key", "if-match")
 """Headers that our own answer, not the framework's, asks for: 400 and 428."""
 HEADERS = {"open_case": "ETag", "read_record": "ETag", "download": "ETag", "attach": "Location"}
-FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def described(app: FastAPI) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     if answer is not None:
         good["content"] = {"application/json": {"schema": _ref(answer.__name__)}}
     elif route.name == "download":
-        good["content"] = FILE
+        good["content"] = bodies.BYTES
     if header := "Location" if answer is answers.Filed else HEADERS.get(route.name):
         good["headers"] = {header: {"schema": {"type": "string"}}}
     responses |= {"4XX": problem, "503": good if route.name == "readyz" else problem}

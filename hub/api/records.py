@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from hub import attachments, casework, exchange
-from hub.api.bodies import described, json_response, parse, parse_object
+from hub.api.bodies import FILE, described, json_response, parse, parse_object
 from hub.api.deps import Asked, GateRoute, utf8
 from hub.errors import BadRequest, NotFound, TooLarge
 from hub.models.base import RecordFields
@@ -85,12 +85,7 @@ async def amend_record(
 @router.post(
     "/records/{record_id}/attachments",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=FILE,
 )
 async def attach(
     record_id: UUID,
@@ -107,7 +102,7 @@ async def check_length(request: Request, limit: int) -> None:
     """Refuse what announces itself as too large before a byte is read."""
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limit:
-        raise TooLarge("附件不得超过20MB。", "An attachment may have at most 20 MB.")
+        raise TooLarge(*attachments.TOO_LARGE)
 
 
 @router.get("/records/{record_id}/attachments")

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Header, Path, Response
 
 from hub import attachments, casework
-from hub.api.bodies import described, json_response, parse
+from hub.api.bodies import FILE, described, json_response, parse
 from hub.api.deps import Asked, ShortRoute
 from hub.api.records import check_length
 from hub.clock import text
@@ -69,12 +69,7 @@ async def add_text(
 @router.post(
     "/{code}/photos",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=FILE,
 )
 async def add_photo(code: Code, request: Asked, receipt_secret: Secret = None) -> Response:
     """补充照片、录音，须有第二口令。Add a photo or a recording later; needs the second secret."""

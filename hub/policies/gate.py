@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 import orjson
@@ -134,7 +134,7 @@ class Gate:
         draft.detail = b"".join(chain.from_iterable(rows for _, rows in groups.values()))
         draft.case_refs = list(refs)
         if len(refs) == 1:
-            draft.seal_with = self._case_key(seen[0].row).log
+            draft.seal_with = self.services.vault.case_key(seen[0].row).log
         return draft
 
     def _open(self, item: Seen, ticket: keys.Ticket, query: Query) -> None:
@@ -143,7 +143,7 @@ class Gate:
         common = decision.common and row[COMMON_COLUMN] is not None
         columns = places(granted, row["last_changed"], common)
         record, envelopes = (row["id"], row["version"]), row if common else sealed(row)
-        item.members = b",".join(keys.open_row(ticket, self._case_key(row), record, envelopes, columns))
+        item.members = b",".join(keys.open_row(ticket, self.services.vault.case_key(row), record, envelopes, columns))
 
     def draft(self, act: Act) -> Draft:
         """An entry that says who asks, for whom and why."""
@@ -154,7 +154,7 @@ class Gate:
         unit = subject.unit_id if subject.unit_id in self.services.directory.units else None
         return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
 
-    async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> None:
+    async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> NoReturn:
         """Log a refusal, then raise it."""
         await self.enter_refusal(error, act, about)
         raise error
@@ -220,14 +220,11 @@ class Gate:
             draft.outcome = "conflict"
         await self.services.committer.commit(draft)
 
-    def _case_key(self, row: Row) -> keys.CaseKey:
-        return self.services.vault.case_key(row["case_id"], row["key_wrapped"], row["key_id"])
-
     async def release_files(self, item: Seen, category: str, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:
         """A ticket for attachments of a record whose evidence this caller sees in clear; logged first."""
         draft, row = self.draft(Act.read), item.row
         draft.rows = {(file, 0): columns for file in files}
-        draft.name(row["ref"], self._case_key(row), *draft.rows)
+        draft.name(row["ref"], self.services.vault.case_key(row), *draft.rows)
         what = {"clear": [category], "parts": sorted(columns), "facts": item.decision.facts}
         draft.body |= {"what": [what], "query": "attachments", "count": len(files)}
         return await self.services.committer.commit(draft)
