@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -233,7 +234,6 @@ class Intake:
                 try:
                     accepted = Accepted(*self.spool.opened(line))
                 except (SealBroken, ValueError, TypeError):  # a person looks at it; all other reports go on
-                    log.error("spool", file=path.name, error="unreadable")
                     unreadable.append(line)
                     continue
                 try:
@@ -245,11 +245,20 @@ class Intake:
                 except Exception as error:
                     log.error("spool", file=path.name, error=type(error).__name__)
                     whole = False
-            if whole and unreadable:
-                self.spool.set_aside(path, unreadable)
-            if whole:
+            if whole and self._aside(path, unreadable):
                 path.unlink(missing_ok=True)
         return filed
+
+    def _aside(self, path: Path, unreadable: list[bytes]) -> bool:
+        """Is what nobody can read of a file safe elsewhere?"""
+        try:
+            if unreadable:
+                self.spool.set_aside(path, unreadable)
+                log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
+        except OSError as error:
+            log.error("spool", file=path.name, error=type(error).__name__)
+            return False
+        return True
 
 
 REPORT = KINDS["report"]

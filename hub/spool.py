@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 
@@ -38,7 +38,7 @@ class Spool:
         self._write(path.with_suffix(".bad"), lines)
 
     def _write(self, path: Path, lines: Iterable[bytes]) -> None:
-        temporary = path.with_suffix(".part")
+        temporary = path.with_name(f"{path.name}.{uuid4()}.part")  # nobody else's, who may be at the same file
         try:
             with temporary.open("wb") as file:
                 file.writelines(line + b"\n" for line in lines)
