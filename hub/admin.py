@@ -39,7 +39,7 @@ async def rotate_keys(services: Services, told: Callable[[int], None] = lambda _
             await connection.executemany("UPDATE cases SET key_wrapped = $2, key_id = $3 WHERE id = $1", wrapped)
         last, count = rows[-1]["id"], count + len(rows)
         told(count)
-    await _enter(services, "keys rewrapped", key=vault.key_id, cases=count)
+    await _enter(services, "keys rewrapped", key=vault.key_id, count=count)
     return count
 
 

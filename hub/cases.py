@@ -134,25 +134,29 @@ def add_case(
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
     row |= {"kinds": f'"{effects.kind}"', "acting": ",".join(map(str, effects.acting or [handler.id]))}
     row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
-    rows.insert("cases", row | _keys_of(filing))
+    rows.insert("cases", row | _keys_of(filing, new=True))
     marks.settle(rows, filing, target, effects.marks)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
     _link(rows, target, [*involved, *effects.marks.units, *above], directory)
 
 
-def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
+def _keys_of(filing: Filing, *, new: bool = False) -> dict[str, list[bytes]]:
     """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known."""
     ids = {f"{role}_ids": ids_of(filing.parties, role) for role in PAIR}
-    return {"party_keys": conflict_keys(filing.parties)} | ids
+    told = filing.kind == ANONYMOUS
+    return {"party_keys": conflict_keys(filing.parties, children=not told, phones=new or not told)} | ids
 
 
 _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}
 _PLACES |= {"acts": "bool", "kind": "text", "stage": "text", "relocated": "bool"}
 _PLACES |= {"party_keys": "bytea[]", "victim_ids": "bytea[]", "respondent_ids": "bytea[]"}
-_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool", "new": "bool"}
+_PLACES |= {"handed_over": "bool", "answered": "bool", "near": "bool", "new": "bool", "told": "bool"}
 _SQL = {name: f"${i}::{cast}" for i, (name, cast) in enumerate(_PLACES.items(), 1)}
 _SQL["called_in"] = "({called} IS NOT NULL AND NOT {called} = ANY(involved))".format(**_SQL)
 """Whether the unit on duty is called in now: where it works already, it has nothing to be called to."""
+_SQL["too_late"] = "{told} AND (sealed_by IS NOT NULL OR status <> 'open' AND {called} IS NOT NULL)".format(**_SQL)
+"""Whether a report, or what is added to one, comes to a case that has ended since it was looked up: nobody on duty
+would find it. An alert is then what the CHECK does not allow."""
 _SQL["left_to"] = "CASE WHEN {handed_over} THEN array_remove(intake, {unit}) ELSE intake END".format(**_SQL)
 
 UPDATE = """
@@ -170,7 +174,7 @@ UPDATE cases SET
  victim_ids = ARRAY(SELECT DISTINCT unnest(victim_ids || {victim_ids})),
  respondent_ids = ARRAY(SELECT DISTINCT unnest(respondent_ids || {respondent_ids})),
  intake = {left_to} || CASE WHEN {called} IS NOT NULL AND NOT {called} = ANY({left_to}) THEN ARRAY[{called}] END,
- alert_open = {called_in} AND ({new} OR status = 'open' AND sealed_by IS NULL)
+ alert_open = {called_in} AND ({new} OR status = 'open' AND sealed_by IS NULL) OR {too_late}
    OR alert_open AND NOT ({answered} AND ({near} OR {unit} = ANY(intake)))
 WHERE id = {id}
 """.format(**_SQL)
@@ -194,7 +198,7 @@ def touch_case(
     Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do. A record
     that alerts finds the case as it was a moment ago: if it ended since, that is a conflict (`cases_alert_open`).
     """
-    stamped = set(changed) | ({ROUTINE} if new_record or effects.marks.shows else set())
+    stamped = set(changed) | ({ROUTINE} if new_record else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
     values |= {"called": effects.called, "joins": joins and not effects.marks.refuses}
@@ -202,6 +206,7 @@ def touch_case(
     values["stage"] = None if effects.stage == Stage.received else effects.stage  # a case does not begin again
     values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered, "new": new_record}
+    values["told"] = not KINDS[filing.kind].public
     values["near"] = directory.covers(filing.unit_id, target.region)
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     marks.settle(rows, filing, target, effects.marks)
@@ -255,10 +260,11 @@ INSERT INTO change (record_id, version, case_id, categories, at)
 """For whoever pulls what changed, the case has changed: the unit on duty now has to see it."""
 
 
-async def hand_over(connection: Connection, directory: Directory, unit: UUID) -> int:
-    """Reports that wait for a unit which is no more go to whoever is on duty for their place now, if anybody is."""
-    waiting = await connection.fetch("SELECT id, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake)", unit)
-    rows, moved, now = Rows(), 0, clock.now()
+async def hand_over(connection: Connection, directory: Directory, unit: UUID) -> list[UUID]:
+    """Reports that wait for a unit which is no more go to whoever is on duty for their place now, if anybody is. What
+    the log calls the cases that did."""
+    sql = "SELECT id, ref, region_code, opened_at FROM cases WHERE $1::uuid = ANY(intake)"
+    waiting, rows, moved, now = await connection.fetch(sql, unit), Rows(), list[UUID](), clock.now()
     at = packed_moment(clock.to_micros(now))
     for row in waiting:
         duty = directory.duty_unit(row["region_code"])
@@ -266,6 +272,6 @@ async def hand_over(connection: Connection, directory: Directory, unit: UUID) ->
             link = _linked(duty.id, row["id"], row["opened_at"], row["region_code"], directory)
             rows.insert("case_unit", link, known=True)
             rows.change(HAND_OVER, row["id"], unit, duty.id, at, now)
-            moved += 1
+            moved.append(row["ref"])
     await rows.write(connection)
     return moved

@@ -28,9 +28,22 @@ RECORDS_AT_ONCE, VERSIONS_AT_ONCE = 200, 1_000
 ORIGINS = {kind: INDEX[model.origin] for kind, model in KINDS.items()}
 """What must be open to learn that a record is of this kind, by index."""
 TOLD = ", ".join(f"'{kind}'" for kind, model in KINDS.items() if not model.public or model.origin != "routine")
-NEWEST = f"ORDER BY r.kind IN ({TOLD}), r.at DESC, r.id DESC"
-"""What is told without an account gives way first: anybody could send so much that nobody saw what agencies filed. Who
-reported by duty gives way with it, else what stays would tell them apart."""
+
+
+def _newest(most: int, which: str, order: str = "") -> tuple[str, str]:
+    """A join and a condition: so many records of the caller's, and so many of others'. If these took places from the
+    caller's own, or left some to them, an answer would tell how many there are that nobody may tell it of.
+
+    What is told without an account gives way first: anybody could send so much that nobody saw what agencies filed. Who
+    reported by duty gives way with it, else what stays would tell them apart.
+    """
+    place = f"PARTITION BY n.unit_id = $1 ORDER BY n.kind IN ({TOLD}), n.at DESC, n.id DESC{order}"
+    rows = f"SELECT n.*, row_number() OVER ({place}) AS nth FROM record n WHERE n.case_id = c.id{which}"
+    return f"CROSS JOIN LATERAL ({rows}) r", f"c.id = ${A}::uuid AND r.nth <= {most}"
+
+
+RECORDS = _newest(RECORDS_AT_ONCE, " AND n.current")
+VERSIONS = _newest(VERSIONS_AT_ONCE, "", ", n.version")
 
 
 def etag(gate: Gate, body: bytes) -> str:
@@ -52,14 +65,8 @@ def record_etag(gate: Gate, item: Seen) -> str:
 
 async def open_case(gate: Gate, case_id: UUID) -> bytes:
     """One case with its records, newest version each, as far as granted."""
-    query = Query(
-        "case",
-        f"c.id = ${A}::uuid",
-        (case_id,),
-        tail=f"{NEWEST} LIMIT {RECORDS_AT_ONCE}",
-        extra=extra(gate),
-        alike=True,
-    )
+    join, where = RECORDS
+    query = Query("case", where, (case_id,), join=join, extra=extra(gate), alike=True)
     seen = _in_time(await gate.read(Act.read, query, single=True))
     out: list[bytes] = []
     write_case(gate, seen, out)
@@ -134,8 +141,8 @@ def _told(gate: Gate, item: Seen) -> bytes:
 async def list_records(gate: Gate, case_id: UUID, kind: str = "") -> bytes:
     """The records of one case, optionally of one kind: the kind that the caller is shown, chosen after reading,
     so that asking for a hidden kind tells nothing."""
-    order = f"{NEWEST} LIMIT {RECORDS_AT_ONCE}"
-    query = Query("records", f"c.id = ${A}::uuid", (case_id,), tail=order, listed=True, alike=True)
+    join, where = RECORDS
+    query = Query("records", where, (case_id,), join=join, listed=True, alike=True)
     seen = _in_time(await gate.read(Act.list, query, single=True))
     shown = [item for item in seen if _listable(item) and kind in ("", _shown_kind(item))]
     decision = gate.table.decide(seen[0].row["facts"] & ~AUTHORED)
@@ -174,11 +181,10 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     """Every version of every record, as far as it changed something this caller can see.
 
     Versions are numbered for the caller: a version that changed only withheld categories leaves no gap. Where there are
-    more than an answer holds, whole records give way as in `NEWEST`, so that the numbers stay what they are.
+    more than an answer holds, whole records give way, so that the numbers stay what they are.
     """
-    join, more = "JOIN record r ON r.case_id = c.id", "r.made_at, r.changed, r.current"
-    order = f"{NEWEST}, r.version LIMIT {VERSIONS_AT_ONCE}"
-    query = Query("history", f"c.id = ${A}::uuid", (case_id,), join=join, tail=order, extra=more, rows=ROWS, alike=True)
+    (join, where), more = VERSIONS, "r.made_at, r.changed, r.current"
+    query = Query("history", where, (case_id,), join=join, extra=more, rows=ROWS, alike=True)
     seen = _in_time(await gate.read(Act.read, query, single=True))
     numbers: dict[UUID, int] = {}
     items = []

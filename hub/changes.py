@@ -18,6 +18,8 @@ from hub.places import check_name
 from hub.policies.services import Services
 from hub.sheets import Faults, Refused, lock, log
 
+CASES_AT_ONCE = 100
+"""So many does an entry name."""
 NAMED = "(id::text = $1 OR login = $1)"
 SWITCH = {
     "accounts": f"WITH gone AS (UPDATE account SET disabled_at = $2, rev = rev + 1 WHERE {NAMED} {{}}"
@@ -66,8 +68,9 @@ async def hand_over(services: Services, name: str) -> None:
     know that it is disabled, and give it more: after that it has to be done once again."""
     async with services.database.transaction() as connection:
         moved = await cases.hand_over(connection, services.directory, services.directory.codes[name].id)
-        if moved:
-            await log(connection, services, "units hand over", name=name, cases=moved)
+        for i in range(0, len(moved), CASES_AT_ONCE):  # whoever reviews one of them finds how that unit came to it
+            some = moved[i : i + CASES_AT_ONCE]
+            await log(connection, services, "units hand over", cases=some, name=name, moved=len(some))
 
 
 async def enable(services: Services, noun: str, name: str) -> None:
@@ -165,7 +168,7 @@ async def change_account(services: Services, name: str, change: Change) -> Chang
             people.seal_totp(services, row["id"], totp) if totp else None,
         )
         ended = await _end_sessions(connection, [row["id"]])
-        about = {"password": "reset"} if password else {}
+        about: dict[str, Any] = {"password": "reset"} if password else {}
         about |= {"totp": "reset"} if totp else {}
         about |= {"role": f"{row['role']} -> {role}"} if role != row["role"] else {}
         about |= {"unit": f"{row['code']} -> {code}"} if code != row["code"] else {}
@@ -214,7 +217,7 @@ async def change_client(
         kept = ordered(scopes) if scopes else row["scopes"]
         sql = "UPDATE client SET jwks = $2, scopes = $3 WHERE id = $1"
         await connection.execute(sql, client_id, {"keys": list(held.values())}, kept)
-        about = {
+        about: dict[str, Any] = {
             "added": [k["kid"] for k in jwks["keys"]] if jwks else [],
             "removed": list(remove),
             "scopes": scopes or "as before",

@@ -92,22 +92,19 @@ def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
 
 
-def pair_locks(parties: list[PartyKeys]) -> frozenset[int]:
-    """The locks under which records on one victim and respondent wait for each other, if they name both: one a key
-    of the victim, since two records may share any of them."""
-    if not matching(parties, "respondent"):
-        return frozenset()
-    return frozenset(int.from_bytes(key[:8], "big", signed=True) for key in matching(parties, "victim"))
-
-
 def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
     """Id numbers of a role: what contradicts a match by phone and name."""
     return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
 
 
-def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
-    """What shows that a caller is a party: id numbers and phones of all but the reporter."""
-    return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
+def conflict_keys(parties: list[PartyKeys], *, children: bool = True, phones: bool = True) -> list[bytes]:
+    """What shows that a caller is a party: id numbers and phones of all but the reporter.
+
+    A report without an account names no `children` so, nor, about a case that was there, `phones`: with the number that
+    called him, somebody could have an officer taken for a party, who then found her case no more.
+    """
+    roles, kinds = (*PAIR, "child") if children else PAIR, ("id", "phone") if phones else ("id",)
+    return [p.keys[k] for p in parties if p.role in roles for k in kinds if k in p.keys]
 
 
 @dataclass(slots=True)

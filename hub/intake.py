@@ -227,38 +227,40 @@ class Intake:
 
     async def drain(self) -> int:
         """File what the spool holds; each report once. Returns how many were filed."""
-        filed = 0
-        for path in self.spool.files():
-            whole, unreadable = True, []
-            for line in self.spool.lines(path):
-                try:
-                    accepted = Accepted(*self.spool.opened(line))
-                except (SealBroken, ValueError, TypeError):  # a person looks at it; all other reports go on
-                    unreadable.append(line)
-                    continue
-                try:
-                    filed += not (await self._file(accepted)).again
-                except Conflict:  # another is at it
-                    whole = False
-                except Unavailable:
-                    raise
-                except Exception as error:
-                    log.error("spool", file=path.name, error=type(error).__name__)
-                    whole = False
-            if whole and self._aside(path, unreadable):
-                path.unlink(missing_ok=True)
+        filed, paths = 0, self.spool.files()
+        if paths:  # the units on duty as they are now: the database was away, or `hub worker` reads them here alone
+            await self.services.directory.refresh()
+        for path in paths:
+            try:
+                filed += await self._drain(path)
+            except OSError as error:  # this file cannot be read, or not be put away: the others are filed
+                log.error("spool", file=path.name, error=type(error).__name__)
         return filed
 
-    def _aside(self, path: Path, unreadable: list[bytes]) -> bool:
-        """Is what nobody can read of a file safe elsewhere?"""
-        try:
-            if unreadable:
-                self.spool.set_aside(path, unreadable)
-                log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
-        except OSError as error:
-            log.error("spool", file=path.name, error=type(error).__name__)
-            return False
-        return True
+    async def _drain(self, path: Path) -> int:
+        """File one file's reports. It goes once they are filed, and what nobody can read of it is set aside."""
+        filed, whole, unreadable = 0, True, []
+        for line in self.spool.lines(path):
+            try:
+                accepted = Accepted(*self.spool.opened(line))
+            except (SealBroken, ValueError, TypeError):
+                unreadable.append(line)
+                continue
+            try:
+                filed += not (await self._file(accepted)).again
+            except Conflict:  # another is at it
+                whole = False
+            except Unavailable:
+                raise
+            except Exception as error:
+                log.error("spool", file=path.name, error=type(error).__name__)
+                whole = False
+        if whole and unreadable:
+            self.spool.set_aside(path, unreadable)
+            log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
+        if whole:
+            path.unlink(missing_ok=True)
+        return filed
 
 
 REPORT = KINDS["report"]

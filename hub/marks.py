@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from hub.filing import Filing, Rows, Target, setting
+from hub.clock import to_micros
+from hub.filing import ROUTINE, Filing, Rows, Target, setting
+from hub.models.case import moment, packed_moment
 from hub.models.directory import Directory
 from hub.models.fields import Stamp
 
 UNITS = frozenset({Stamp.named, Stamp.referred})
 MARKS = UNITS | {Stamp.risk_level, Stamp.accepted, Stamp.sealed, Stamp.closed, Stamp.reporter_confirmed}
-SHOWN = frozenset({Stamp.risk_level, Stamp.closed})
-"""Those that whoever sees the `routine` of a case is shown."""
 BEFORE = UUID(int=0)
 """Stands for whichever records said it before there were marks (schema 0009)."""
 
 _NEWEST = (
-    "(SELECT {} FROM mark m WHERE m.case_id = c.id AND m.stamp = '{}' ORDER BY m.at DESC, m.record_id DESC LIMIT 1)"
+    "(SELECT {} FROM mark m WHERE m.case_id = $1::uuid AND m.stamp = '{}' ORDER BY m.at DESC, m.record_id DESC LIMIT 1)"
 )
-_CLOSED = "EXISTS (SELECT FROM mark m WHERE m.case_id = c.id AND m.stamp = 'closed' AND m.value = 'true')"
-_UNITS = "ARRAY(SELECT m.value::uuid FROM mark m WHERE m.case_id = c.id AND m.stamp = '{}'{})"
+_CLOSED = "EXISTS (SELECT FROM mark m WHERE m.case_id = $1::uuid AND m.stamp = 'closed' AND m.value = 'true')"
+_UNITS = "ARRAY(SELECT m.value::uuid FROM mark m WHERE m.case_id = $1::uuid AND m.stamp = '{}'{})"
 _WAITING = (
     " AND NOT EXISTS (SELECT FROM mark r WHERE r.case_id = c.id AND r.stamp = 'accepted'"
     " AND r.unit_id = m.value::uuid AND r.said > m.said)"
@@ -32,15 +32,20 @@ _WAITING = (
 """A reply answers every referral that was there when it was made."""
 SETTLE = f"""
 UPDATE cases c SET
- risk_level = COALESCE({_NEWEST.format("m.value", "risk_level")}, 'unknown'),
+ risk_level = s.risk,
  sealed_by = {_NEWEST.format("CASE m.value WHEN 'true' THEN m.unit_id END", "sealed")},
  reporter_confirmed = COALESCE({_NEWEST.format("m.value = 'true'", "reporter_confirmed")}, FALSE),
  named = {_UNITS.format("named", "")},
  referred = {_UNITS.format("referred", _WAITING)},
- stage = CASE WHEN {_CLOSED} THEN 'closed' WHEN status = 'closed' THEN 'handling' ELSE stage END,
- status = CASE WHEN {_CLOSED} THEN 'closed' ELSE 'open' END
+ stage = CASE WHEN s.closed THEN 'closed' WHEN status = 'closed' THEN 'handling' ELSE stage END,
+ status = CASE WHEN s.closed THEN 'closed' ELSE 'open' END,
+ touched = CASE WHEN (s.risk, s.closed) IS DISTINCT FROM (risk_level, status = 'closed')
+   THEN overlay(touched PLACING GREATEST($2::bytea, {moment(ROUTINE, "c")}) FROM {8 * ROUTINE + 1}) ELSE touched END
+FROM (SELECT COALESCE({_NEWEST.format("m.value", "risk_level")}, 'unknown') AS risk, {_CLOSED} AS closed) s
 WHERE id = $1::uuid
 """
+"""Of these, whoever sees the `routine` of a case is shown risk and status: it has changed where they have, and only
+there. A second record that closes a closed case changes nothing that anybody may see."""
 TAKE_BACK = f"""
 DELETE FROM mark WHERE case_id = $1::uuid AND record_id IN ($2::uuid, '{BEFORE}')
  AND (stamp, value) IN (SELECT * FROM unnest($3::text[], $4::text[]))
@@ -77,10 +82,6 @@ class Said:
         return [UUID(value) for stamp, value in sorted(self.new) if stamp in UNITS]
 
     @property
-    def shows(self) -> bool:
-        return any(stamp in SHOWN for stamp, _ in self.new | self.gone)
-
-    @property
     def ends(self) -> bool:
         """It closes or seals the case: whoever was called finds it no more."""
         return any((stamp, "true") in self.new for stamp in (Stamp.closed, Stamp.sealed))
@@ -95,8 +96,10 @@ class Said:
 
 
 def said(filing: Filing, directory: Directory) -> Said:
+    """A unit that named itself would open to itself what its own part in the case does not."""
     before, now = (marks_of(filing.kind, values, directory) for values in (filing.was, filing.values))
-    return Said(now - before, before - now)
+    itself = {(stamp, str(filing.unit_id)) for stamp in UNITS}
+    return Said(now - before - itself, before - now)
 
 
 def settle(rows: Rows, filing: Filing, target: Target, marks: Said) -> None:
@@ -109,4 +112,4 @@ def settle(rows: Rows, filing: Filing, target: Target, marks: Said) -> None:
         stamps, values = zip(*sorted(marks.gone), strict=True)
         rows.follow(TAKE_BACK, target.id, filing.record_id, list(stamps), list(values))
     if marks.new or marks.gone:
-        rows.follow(SETTLE, target.id)
+        rows.follow(SETTLE, target.id, packed_moment(to_micros(row["said"])))

@@ -1,8 +1,9 @@
 """What administration shares: faults named by row and column, what a list did, and the entry in the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from hub.audit.committer import Draft, insert_entry
 from hub.audit.entry import GENESIS, Act
@@ -58,7 +59,10 @@ async def lock(connection: Connection, noun: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", noun)
 
 
-async def log(connection: Connection, services: Services, command: str, **about: Any) -> None:
-    """The entry that stands or falls with the change."""
+async def log(
+    connection: Connection, services: Services, command: str, *, cases: Sequence[UUID] = (), **about: Any
+) -> None:
+    """The entry that stands or falls with the change; of `cases` by what the log calls them, where it concerns some."""
     body = {"act": "admin", "command": command, "about": {k: str(v) for k, v in about.items()}}
-    await insert_entry(connection, services.vault, Draft(Act.admin, body), uuid4(), 1, GENESIS)
+    draft = Draft(Act.admin, body, case_refs=list(cases))
+    await insert_entry(connection, services.vault, draft, uuid4(), 1, GENESIS)

@@ -35,7 +35,8 @@ class Spool:
 
     def set_aside(self, path: Path, lines: list[bytes]) -> None:
         """Keep lines of a file that nobody can read beside it, for a person to look at, so that it need not stay."""
-        self._write(path.with_suffix(".bad"), lines)
+        bad = path.with_suffix(".bad")
+        self._write(bad if not bad.exists() else path.with_suffix(f".{uuid4()}.bad"), lines)
 
     def _write(self, path: Path, lines: Iterable[bytes]) -> None:
         temporary = path.with_name(f"{path.name}.{uuid4()}.part")  # nobody else's, who may be at the same file

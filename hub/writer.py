@@ -16,7 +16,9 @@ from hub import ids
 from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, pair_locks
+from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching
+from hub.marks import SETTLE
+from hub.models.catalogue import KINDS
 from hub.policies.services import Services
 from hub.together import array_text, settled
 
@@ -59,6 +61,14 @@ ORDER BY q.place
 """For each record of a group: where it was filed, if it was; who of its parties is known; and the open case with the
 same victim and respondent, never one in conflict with the caller. Phone with name counts only while no id number
 contradicts it: two people may share a name and a phone. And only the name of that role: one phone may be both's."""
+
+
+def pair_locks(parties: list[PartyKeys]) -> frozenset[int]:
+    """The locks under which records on one victim and respondent wait for each other, if they name both: one a key
+    of the victim, since two records may share any of them."""
+    if not matching(parties, "respondent"):
+        return frozenset()
+    return frozenset(int.from_bytes(key[:8], "big", signed=True) for key in matching(parties, "victim"))
 
 
 class Filed(NamedTuple):
@@ -116,6 +126,14 @@ def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     """The keys under which what makes two records one case stands: id number, and phone that comes with a name."""
     found = [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
     return found + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
+
+
+def _apart(filed: list[tuple[Submission, Filed]], rows: Rows) -> None:
+    """`Conflict`, so that each goes alone, if a report without an account comes with what may end its case: for this
+    group the case is still open, and nobody on duty finds what is filed under one that is not."""
+    settled_ = {args[0] for args in rows.after.get(SETTLE, ())}
+    if any(not KINDS[s.filing.kind].public and where.case_id in settled_ for s, where in filed):
+        raise Conflict
 
 
 class Writer:
@@ -201,6 +219,7 @@ class Writer:
                     filed.append((submission, self._add(rows, submission, row)))
                 except Exception as error:  # its own: the others are written
                     submission.fail(error)
+            _apart(filed, rows)
             await rows.write(connection)
         for submission, where in filed:
             if not submission.done.done():

@@ -3,11 +3,7 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from hub import admin, clock
-from hub.embedded import Embedded
-from tests import outages
 from tests.forms import minimal
 from tests.test_amend import amended, patch, seen
 from tests.test_case_state import row_of, unit
@@ -77,72 +73,6 @@ async def test_what_waits_for_the_police_is_not_sealed(world: World) -> None:
     await police.filed("police_dispatch", minimal("police_dispatch"), case=case)
     await court.filed("sealing", minimal("sealing", sealed=True), case=case)
     assert (await row_of(world, case))["sealed_by"] is not None, "control"
-
-
-async def lined_up(embedded: Embedded, count: int) -> None:
-    """Until as many wait for what somebody holds."""
-    connection = await outages.superuser(embedded)  # in a transaction, one is told the same again and again
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND state = 'active'"
-    async with asyncio.timeout(10):
-        while await connection.fetchval(waiting) < count:
-            await asyncio.sleep(0.02)
-    await connection.close()
-
-
-@pytest.mark.parametrize("first", ["the end", "the alert"])
-@pytest.mark.parametrize("end", ["coordination", "sealing"])
-async def test_an_alert_and_an_end_at_one_moment(world: World, embedded: Embedded, end: str, first: str) -> None:
-    """A school elsewhere reports while a correction ends the case: neither saw the other, and the later of the two does
-    not end an alert that waits. The report is filed either way."""
-    parties, school = pair(), await world.agency("school", region=AWAY)
-    case = (await (await world.agency("police")).filed("police_call", call(parties)))["case_id"]
-    author, ends = await world.agency("court"), {"close_case": True} if end == "coordination" else {"sealed": True}
-    made = await author.filed(end, minimal(end, **dict.fromkeys(ends, False)), case=case)
-    tag, steps = (await seen(author, made["id"]))[1], list[asyncio.Task[Any]]()
-    turns = {
-        "the end": lambda: patch(author, made["id"], ends, tag),
-        "the alert": lambda: school.submit("mandatory_report", minimal("mandatory_report", region=AWAY) | parties),
-    }
-    connection = await outages.superuser(embedded)
-    async with connection.transaction():
-        await connection.execute("SELECT FROM cases WHERE id = $1::uuid FOR UPDATE", case)
-        for turn in sorted(turns, key=first.__ne__):
-            steps.append(asyncio.create_task(turns[turn]()))
-            await lined_up(embedded, len(steps))
-    await connection.close()
-    answers = dict(zip(sorted(turns, key=first.__ne__), await asyncio.gather(*steps), strict=True))
-    row, reported = await row_of(world, case), answers["the alert"].json()["case_id"]
-    assert answers["the end"].status_code == (204 if first == "the end" else 409), answers["the end"].text
-    assert not (row["alert_open"] and (row["status"] == "closed" or row["sealed_by"])), "nobody would find it"
-    assert (await row_of(world, reported))["alert_open"] and (reported == case) == (first == "the alert")
-
-
-async def test_who_corrects_and_who_files_wait_in_one_order(world: World, embedded: Embedded) -> None:
-    """A correction that ends a case and names a unit, beside somebody who names it too: each has one lock of two."""
-    court = await world.agency("court")
-    case = (await (await world.agency("police")).filed("police_call", call()))["case_id"]
-    made, school = await court.filed("coordination", minimal("coordination"), case=case), unit(world, "school")
-    tag, opened_at = (await seen(court, made["id"]))[1], (await row_of(world, case))["opened_at"]
-    connection = await outages.superuser(embedded)
-    async with connection.transaction():
-        await connection.execute("INSERT INTO case_unit VALUES ($1, $2, $3::uuid, FALSE)", school, opened_at, case)
-        changes = {"close_case": True, "named_units": [f"{HOME}-school"]}
-        answer = asyncio.create_task(patch(court, made["id"], changes, tag))
-        await lined_up(embedded, 1)
-        await connection.execute("UPDATE cases SET relocated = relocated WHERE id = $1::uuid", case)
-    await connection.close()
-    assert (await answer).status_code == 204
-
-
-async def test_a_correction_calls_nobody_to_a_case_that_ended(world: World) -> None:
-    """Where a school's report came from is put right after the case was closed: the police there may read it, and no
-    alert waits for them."""
-    school, police = await world.agency("school"), await world.agency("police", region=AWAY)
-    made = await school.filed("mandatory_report", minimal("mandatory_report", region=AWAY) | pair())
-    await police.filed("coordination", minimal("coordination", close_case=True), case=made["case_id"])
-    await amended(school, made["id"], {"region": HOME})
-    row = await row_of(world, made["case_id"])
-    assert row["status"] == "closed" and not row["alert_open"] and unit(world, "police") in row["involved"]
 
 
 async def test_a_case_that_two_records_close_opens_when_neither_does(world: World) -> None:
@@ -244,6 +174,8 @@ async def test_a_report_does_not_end_with_the_unit_that_had_it(world: World) -> 
     assert case["intake"] == [world.services.directory.codes[code].id], "control"
     intake, since = await world.agency("police", person="intake", purpose="intake"), clock.now()
     await admin.disable(world.services, "units", code)
+    (entry,) = await world.log(case=str(case["id"]), act="admin")  # how they came to it is among its entries
+    assert entry["body"]["command"] == "units hand over" and entry["body"]["about"]["name"] == code
     assert "19999123128" in (await intake.get(f"/v1/cases/{case['id']}")).text
     for moment, there in ((since, True), (clock.now(), False)):  # whoever pulls what changed learns of it
         changed = (await intake.get("/v1/cases", params={"updated_since": clock.text(moment)})).json()["items"]

@@ -51,11 +51,12 @@ class Reckoned:
     clock: Iterator[int] = field(default_factory=itertools.count)
 
     def named(self) -> Counter[str]:
-        return Counter(c for t in self.texts if t.kind in SAYING for c in set(t.fields.get(SAYING[t.kind]) or []))
+        texts = [t for t in self.texts if t.kind in SAYING]
+        return Counter(c for t in texts for c in {*(t.fields.get(SAYING[t.kind]) or [])} - {t.by})  # nobody itself
 
     def referred(self) -> Counter[str]:
         replied = {t.by: t.moved for t in sorted(self.texts, key=lambda t: t.moved) if t.kind == "referral_reply"}
-        slips = [t for t in self.texts if t.kind == "referral_slip"]
+        slips = [t for t in self.texts if t.kind == "referral_slip" and t.fields["to_unit"] != t.by]
         return Counter(t.fields["to_unit"] for t in slips if t.moved > replied.get(t.fields["to_unit"], -1))
 
     def last(self, name: str, otherwise: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub import clock, people
+from hub import admin, clock, people
 from hub.embedded import Embedded
 from hub.intake import Accepted
 from hub.policies.services import Services
@@ -82,6 +82,36 @@ async def test_a_line_that_nobody_can_read_holds_up_no_other(world: World) -> No
     await settled(world)
     assert await world.services.database.fetchrow(filed, late[-1]) is not None
     assert await intake.drain() == 0
+
+
+async def test_a_file_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    """As one that this process may not read: the reports behind it are filed."""
+    intake, good = world.app.state.intake, report("完好")
+    bad = intake.spool.folder / "0-first.sealed"
+    intake.spool.folder.mkdir(exist_ok=True)
+    bad.symlink_to(bad)
+    intake.spool.append([good])
+    async with asyncio.timeout(10):
+        while await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good[-1]) is None:
+            await asyncio.sleep(0.05)
+    bad.unlink()
+
+
+async def test_spooled_reports_go_to_who_is_on_duty_now(world: World) -> None:
+    """A process that knows the units of an hour ago, as `hub worker` does: a station that was dissolved since gets
+    nothing more."""
+    code, directory = f"{HOME}-police-gone", world.services.directory
+    await admin.add_units(world.services, [admin.NewUnit(code, "某所", "police", f"{HOME}006000", f"{HOME}-police")])
+    told = report("正在打人")
+    told[0]["region"] = f"{HOME}006000"
+    await directory.refresh()
+    await world.by_hand("UPDATE unit SET disabled_at = now() WHERE code = $1", code)
+    assert directory.codes[code].active, "control"
+    world.app.state.intake.spool.append([told])
+    await settled(world)
+    sql = "SELECT intake FROM cases WHERE id = (SELECT case_id FROM record WHERE id = $1)"
+    row = await world.services.database.fetchrow(sql, told[-1])
+    assert row is not None and row["intake"] == [directory.codes[f"{HOME}-police"].id]
 
 
 async def test_what_is_filed_late_is_among_what_changed(world: World) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, LargeBinary
+from sqlalchemy import Column, DateTime, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from hub.models.base import RecordFields, kind
@@ -52,6 +52,7 @@ class AttachmentChunk(SQLModel, table=True):
     """256 KiB of a file, sealed alone so that a download streams."""
 
     __tablename__ = "attachment_chunk"
+    __table_args__ = (Index("attachment_chunk_first", "at", postgresql_where=text("n = 0")),)
 
     attachment_id: UUID = Field(primary_key=True)
     n: int = Field(primary_key=True)
