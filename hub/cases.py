@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -141,10 +142,16 @@ def add_case(
 
 
 def _keys_of(filing: Filing, *, new: bool = False) -> dict[str, list[bytes]]:
-    """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known."""
+    """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known.
+
+    A report about a case that was there puts nobody in conflict but by the id numbers of the two. With the number that
+    called him, anybody could have an officer taken for a party, who then found her case no more. So with a report by
+    duty, else who finds it no more would know of which kind it was.
+    """
     ids = {f"{role}_ids": ids_of(filing.parties, role) for role in PAIR}
-    told = filing.kind == ANONYMOUS
-    return {"party_keys": conflict_keys(filing.parties, children=not told, phones=new or not told)} | ids
+    reported = not KINDS[filing.kind].public or KINDS[filing.kind].origin != "routine"
+    joins = reported and not new
+    return {"party_keys": [*chain(*ids.values())] if joins else conflict_keys(filing.parties)} | ids
 
 
 _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}

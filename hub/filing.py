@@ -97,14 +97,9 @@ def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
 
 
-def conflict_keys(parties: list[PartyKeys], *, children: bool = True, phones: bool = True) -> list[bytes]:
-    """What shows that a caller is a party: id numbers and phones of all but the reporter.
-
-    A report without an account names no `children` so, nor, about a case that was there, `phones`: with the number that
-    called him, somebody could have an officer taken for a party, who then found her case no more.
-    """
-    roles, kinds = (*PAIR, "child") if children else PAIR, ("id", "phone") if phones else ("id",)
-    return [p.keys[k] for p in parties if p.role in roles for k in kinds if k in p.keys]
+def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
+    """What shows that a caller is a party: id numbers and phones of all but the reporter."""
+    return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
 
 
 @dataclass(slots=True)

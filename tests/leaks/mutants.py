@@ -199,7 +199,7 @@ LEAKS = [
         'item.decision.outcome(row["category"]) != CLEAR',
         "False",
     ),
-    Leak("hidden change touches routine", "from a distance", "hub.cases:touch_case", "new_record or ", "True or "),
+    Leak("hidden change touches routine", "from a distance", "hub.cases:touch_case", "if new_record", "if True"),
     Leak(
         "hidden change moves the stage",
         "reporter and refuge",

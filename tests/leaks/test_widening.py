@@ -67,5 +67,9 @@ async def test_a_report_takes_no_officer_for_a_party(world: World) -> None:
 
     assert await reads({}) == 200, "control"
     assert await reads({"phone": me["phone"]}) == await reads({}, respondent_phone=me["phone"]) == 200
+    school = await world.agency("school")
+    duty = minimal("mandatory_report", region=HOME) | parties | {"respondent_phone": me["phone"]}
+    assert (await school.filed("mandatory_report", duty))["case_id"] == case
+    assert (await officer.get(f"/v1/cases/{case}")).status_code == 200, "else he knew which it was"
     await centre.filed("support_service", minimal("support_service") | parties | {"respondent_phone": me["phone"]})
     assert (await officer.get(f"/v1/cases/{case}")).status_code == 404
