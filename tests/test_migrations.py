@@ -98,6 +98,22 @@ async def test_there_and_back(owner: str) -> None:
     await connection.close()
 
 
+@pytest.mark.parametrize("end", ["status = 'closed'", "sealed_by = handler_id", "risk_level = 'high'"])
+async def test_an_alert_that_nobody_can_answer_is_taken_back(owner: str, end: str) -> None:
+    """0011, on a case that was closed or sealed with its alert open; one that is neither (the control) keeps it."""
+    migrations.upgrade(owner, "0001")
+    connection = await asyncpg.connect(owner)
+    await fill(connection)
+    migrations.upgrade(owner, "0010")
+    await connection.execute(f"UPDATE cases SET alert_open = TRUE, {end}")
+    migrations.upgrade(owner)
+    await connection.reload_schema_state()
+    assert (await connection.fetchrow("SELECT alert_open FROM cases"))["alert_open"] == ("risk" in end)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("UPDATE cases SET alert_open = TRUE, status = 'closed'")
+    await connection.close()
+
+
 def down(owner: str) -> None:
     command = [sys.executable, "-m", "alembic", "--config", str(ROOT / "alembic.ini"), "downgrade", "0001"]
     subprocess.run(command, env=os.environ | {"HUB_OWNER_DATABASE_URL": owner}, check=True, capture_output=True)
