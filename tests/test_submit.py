@@ -218,6 +218,17 @@ async def test_a_case_found_by_its_name_is_in_the_log_though_nothing_is_filed(wo
     assert logbook.body(world.services, entry)["who"]["unit"] == f"{HOME}-school"
 
 
+async def test_filing_under_a_closed_case_is_refused_under_that_case(world: World) -> None:
+    """It answers as if there were none, and its entry names the case for whoever reviews it."""
+    police = await world.agency("police")
+    case, absent = (await police.filed("police_call", call()))["case_id"], str(uuid.uuid4())
+    await police.filed("coordination", {"held_at": instant(), "subject": "x", "close_case": True}, case=case)
+    answers = [await police.submit("case_form", minimal("case_form"), case=name) for name in (case, absent)]
+    assert {(a.status_code, a.text) for a in answers} == {(404, answers[0].text)}
+    (entry,) = await logbook.about(world.services, case, "deny")
+    assert "involved" in logbook.body(world.services, entry)["facts"]
+
+
 @pytest.mark.parametrize("unit_type", TYPES)
 async def test_write_rules(world: World, unit_type: str) -> None:
     """Every unit type x kind: created when `policy.csv` has the rule, else 403, without effect."""

@@ -92,7 +92,7 @@ def _day(value: date) -> date:
 
 
 def _past_day(value: date) -> date:
-    if not date(1900, 1, 1) <= value <= clock.today() + timedelta(days=1):
+    if not date(1900, 1, 1) <= value <= clock.today():
         raise ValueError("日期不能在将来或早于1900年 / the date lies in the future or before 1900")
     return value
 

@@ -20,6 +20,7 @@ from hub.audit.committer import NOBODY, Draft, insert_entry
 from hub.audit.entry import GENESIS, Act, canonical, named
 from hub.db import Row
 from hub.errors import Forbidden, HubError, NotFound
+from hub.models.codes import Status
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON_COLUMN, places
 from hub.policies import facts
@@ -178,7 +179,8 @@ class Gate:
         """
         told = (*self.subject.parameters(), value, *self.table.given[:2])
         row = await self.services.database.fetchrow(_locating(column), *told)
-        if row is None or not row["facts"] & STANDING or row["facts"] & self.table.hard:
+        closed = row is not None and row["status"] != Status.open.value
+        if row is None or closed or not row["facts"] & STANDING or row["facts"] & self.table.hard:
             denied = [] if row is None else [Seen(row, self.table.decide(row["facts"]))]
             await self._deny(Act.create, Query("locate", ""), denied)
             missing = NotFound()
@@ -233,10 +235,7 @@ class Gate:
 @cache
 def _locating(column: str) -> str:
     known = facts.mask(facts.given(facts.FIRST_FREE + 1))
-    return (
-        f"SELECT {known} AS facts, {CASE_COLUMNS}, c.alert_open FROM cases c"
-        f" WHERE {column} = ${facts.FIRST_FREE} AND c.status = 'open'"
-    )
+    return f"SELECT {known} AS facts, {CASE_COLUMNS}, c.alert_open FROM cases c WHERE {column} = ${facts.FIRST_FREE}"
 
 
 @lru_cache(maxsize=2_000)
