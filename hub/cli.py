@@ -142,6 +142,7 @@ def worker(
             await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")
             if rounds % 120 == 0:  # once an hour
                 await services.database.execute(UNFINISHED)
+                await services.database.execute("DELETE FROM session WHERE opened_at < now() - interval '30 days'")
             if once:
                 return total
             rounds += 1

@@ -1,10 +1,11 @@
-"""Accounts and sessions of people: password (argon2id) and TOTP (RFC 6238), lockout, 30 idle minutes."""
+"""Accounts and sessions of people: password (argon2id) and TOTP (RFC 6238), lockout; a session ends after 30 idle
+minutes, and after twelve hours in any case (OWASP ASVS 4.0.3, 3.3.2)."""
 
 import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,7 @@ class Opened:
     token: str
     role: str
     idle_seconds: int
+    longest_seconds: int
 
 
 def hash_password(password: str) -> str:
@@ -109,7 +111,7 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     assert row is not None
     gate = Gate(services, subject_of(row, session=session.hex()[:16]), None)
     await services.committer.commit(gate.draft(Act.login))
-    return Opened(token, row["role"], services.settings.idle_session)
+    return Opened(token, row["role"], services.settings.idle_session, services.settings.longest_session)
 
 
 async def _open(services: Services, row: Any, session: bytes) -> bool:
@@ -167,17 +169,22 @@ async def _second_factor(services: Services, row: Any, code: str) -> bool:
 
 LIVING = """
 FROM session s JOIN account a ON a.id = s.account_id JOIN unit u ON u.id = a.unit_id
-WHERE s.token_hash = {}::bytea AND s.ended_at IS NULL AND s.seen_at > {}::timestamptz
+WHERE s.token_hash = {}::bytea AND s.ended_at IS NULL AND s.seen_at > {}::timestamptz AND s.opened_at > {}::timestamptz
  AND a.disabled_at IS NULL AND u.disabled_at IS NULL
 """
+
+
+def _bounds(services: Services) -> tuple[datetime, datetime]:
+    """Since when a living session has been seen, and since when it began."""
+    now, settings = clock.now(), services.settings
+    return now - timedelta(seconds=settings.idle_session), now - timedelta(seconds=settings.longest_session)
 
 
 async def session_subject(services: Services, token: str) -> Subject:
     """Who a session token is; being seen keeps it alive."""
     hashed, now = hashlib.sha256(token.encode()).digest(), clock.now()
-    idle = now - timedelta(seconds=services.settings.idle_session)
-    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2')}"
-    row = await services.database.fetchrow(sql, hashed, idle)
+    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2', '$3')}"
+    row = await services.database.fetchrow(sql, hashed, *_bounds(services))
     if row is None:
         raise Unauthenticated
     if row["seen_at"] < now - timedelta(seconds=60):
@@ -188,9 +195,9 @@ async def session_subject(services: Services, token: str) -> Subject:
 def still_living(services: Services, subject: Subject, first: int) -> tuple[str, tuple[Any, ...]]:
     """For a verb that asks in its own statement whether a remembered session still lives: a condition, and its
     arguments from `first` on."""
-    idle = clock.now() - timedelta(seconds=services.settings.idle_session)
-    living = LIVING.format(f"${first}", f"${first + 1}")
-    return f"EXISTS (SELECT {living} AND a.rev = ${first + 2}::int)", (subject.token_hash, idle, subject.account_rev)
+    living = LIVING.format(*(f"${first + i}" for i in range(3)))
+    known = subject.token_hash, *_bounds(services), subject.account_rev
+    return f"EXISTS (SELECT {living} AND a.rev = ${first + 3}::int)", known
 
 
 async def still_lives(services: Services, subject: Subject) -> None:

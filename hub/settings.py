@@ -75,6 +75,7 @@ class Settings:
     intake_timeout: float = field(default_factory=lambda: _number("HUB_INTAKE_TIMEOUT", 0.08, 0, 60))
     even_out: float = field(default_factory=lambda: _number("HUB_EVEN_OUT", 0.05, 0, 10))
     idle_session: int = 30 * 60
+    longest_session: int = 12 * 60 * 60
     token_life: int = 300
     upload_limit: int = 20 * 1024 * 1024
     body_limit: int = 1024 * 1024

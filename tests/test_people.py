@@ -132,6 +132,16 @@ async def test_an_idle_session_ends(world: World) -> None:
     assert await knows(await somebody.enters()) == 200
 
 
+async def test_a_session_ends_after_twelve_hours_however_busy(world: World) -> None:
+    somebody = await enrol.person(world)
+    caller = await somebody.enters()
+    began = "UPDATE session SET opened_at = now() - $2 * interval '1 minute' WHERE account_id = $1"
+    await world.by_hand(began, somebody.id, 12 * 60 - 1)
+    assert await knows(caller) == 200, "control"
+    await world.by_hand(began, somebody.id, 12 * 60)
+    assert [await knows(caller), await knows(caller)] == [401, 401]
+
+
 async def test_logout_ends_one_session(world: World) -> None:
     somebody = await enrol.person(world)
     one, two = await somebody.enters(), await somebody.enters()

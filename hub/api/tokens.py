@@ -1,6 +1,7 @@
 """Authentication: tokens for agency systems, sessions for people."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -78,17 +79,17 @@ class SessionOpened(BaseModel):
     token: str
     role: str
     idle_seconds: int
+    longest_seconds: int
 
 
 @router.post(
     "/v1/sessions", status_code=201, response_model=SessionOpened, openapi_extra=bodies.described(people.Login)
 )
 async def open_session(services: ServicesDep, request: Request) -> Response:
-    """个人登录：口令与动态码。Idle for 30 minutes, it ends."""
+    """个人登录：口令与动态码。It ends after 30 idle minutes, and after twelve hours."""
     body, _ = await bodies.parse(request, people.Login)
     opened = await people.login(services, body.login, body.password, body.code)
-    answer = {"token": opened.token, "role": opened.role, "idle_seconds": opened.idle_seconds}
-    return bodies.json_response(orjson.dumps(answer), 201)
+    return bodies.json_response(orjson.dumps(asdict(opened)), 201)
 
 
 async def close_session(request: Asked) -> Response:

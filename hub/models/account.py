@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, LargeBinary, UniqueConstraint
+from sqlalchemy import Column, DateTime, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -55,7 +55,9 @@ class Client(SQLModel, table=True):
 
 
 class Session(SQLModel, table=True):
-    """A person's session; the token itself is not stored. Ends after 30 idle minutes."""
+    """A person's session; the token itself is not stored. Ends after 30 idle minutes, and after twelve hours."""
+
+    __table_args__ = (Index("session_opened", "opened_at"),)
 
     token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     account_id: UUID = Field(foreign_key="account.id", index=True)
