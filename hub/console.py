@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from hub import keyfile, settings
 from hub.db import FAILED, UNMIGRATED, Unreachable, Weakened, unreachable
@@ -39,6 +41,16 @@ STARTING = (
     Stopped,
 )
 """What keeps a command from starting; the text says what to do."""
+
+
+def _without_end(line: Text, size: int) -> None:
+    """Rich counts characters where it measures lines in cells: after Chinese it kept the blank at the end of a full
+    line, and cut the last letters for it."""
+    blanks = len(line.plain) - len(line.plain.rstrip())
+    line.right_crop(min(blanks, max(cell_len(line.plain) - size, 0)))
+
+
+Text.rstrip_end = _without_end  # type: ignore[assignment,method-assign]
 
 
 @contextmanager

@@ -71,7 +71,9 @@ def regions_add(
 
 @units.command("import")
 def units_import(
-    path: Annotated[Path, typer.Argument(help="CSV：code,name,type,region[,parent,latitude,longitude]")],
+    path: Annotated[
+        Path, typer.Argument(help="CSV：code,name,type,region 及可选 and optional parent,latitude,longitude")
+    ],
     as_json: Json = False,
 ) -> None:
     """批量导入单位，上级在前；全部成功或全部不变。Import units, superiors first; all of them or none.

@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
+from rich.cells import cell_len
+from typer import rich_utils
 from typer.core import TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from hub import signing
 from hub.cli import app
@@ -49,6 +52,15 @@ def test_help_teaches(name: str) -> None:
     for parameter in command.params:
         assert parameter.help, (name, parameter.name)
     assert "--json" in [option for parameter in command.params for option in parameter.opts]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_line_of_help_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
+    groups = {" ".join(name.split()[:-1]) for name in COMMANDS}
+    shown = {name: CliRunner().invoke(app, [*name.split(), "--help"]).stdout for name in (*COMMANDS, *groups)}
+    assert all(max(map(cell_len, text.splitlines())) == width for text in shown.values())
+    assert not [line for text in shown.values() for line in text.splitlines() if "…" in line]
 
 
 def count(added: int = 0, changed: int = 0, unchanged: int = 0, **more: Any) -> dict[str, Any]:
