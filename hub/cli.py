@@ -66,7 +66,7 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="监听端口。Port to listen on.")] = 8000,
     once: Annotated[bool, typer.Option("--once", help="装载后即退出。Load, then stop.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="另起新的演示数据，旧的移到一旁。Anew; data from before is moved aside.")
+        bool, typer.Option("--fresh", help="另起演示，旧数据移到一旁。Anew; data from before is moved aside.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +84,7 @@ def demo(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="监听地址；对外请经反向代理。Address; outside, use a proxy.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="监听地址；对外经反向代理。Address; outside, use a proxy.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="监听端口。Port to listen on.")] = 8000,
     uds: Annotated[str, typer.Option(help="改用 unix 套接字。Path of a unix socket instead.")] = "",
     as_json: Json = False,

@@ -46,8 +46,9 @@ STARTING = (
 def _without_end(line: Text, size: int) -> None:
     """Rich counts characters where it measures lines in cells: after Chinese it kept the blank at the end of a full
     line, and cut the last letters for it."""
-    blanks = len(line.plain) - len(line.plain.rstrip())
-    line.right_crop(min(blanks, max(cell_len(line.plain) - size, 0)))
+    blanks, over = len(line.plain) - len(line.plain.rstrip()), cell_len(line.plain) - size
+    if blanks and over > 0:
+        line.right_crop(min(blanks, over))
 
 
 Text.rstrip_end = _without_end  # type: ignore[assignment,method-assign]
