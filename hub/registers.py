@@ -18,7 +18,7 @@ from hub.systems import Unit, clients
 
 accounts = typer.Typer(
     no_args_is_help=True,
-    help="人员账号。经机构系统访问的人员无口令，由机构导入；直接登录者则有口令与 TOTP。People's accounts: without a "
+    help="人员账号。经机构系统访问者由机构导入，无口令；直接登录者有口令与 TOTP。People's accounts: without a "
     "password for those who act through their agency's system, with password and TOTP for those who log in here.",
 )
 units = typer.Typer(
