@@ -62,8 +62,8 @@ def test_no_line_of_help_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(max(map(cell_len, text.splitlines())) == width for text in shown.values())
     assert not [line for text in shown.values() for line in text.splitlines() if "…" in line]
     for name, command in COMMANDS.items():
-        said, words = re.sub(r"[\s│]", "", shown[name]), [command.help, *(p.help for p in command.params)]
-        assert all(re.sub(r"\s", "", text.split("\f")[0]) in said for text in words if text), name
+        said = [(command.help or "").split("\f")[0], *(parameter.help or "" for parameter in command.params)]
+        assert all(word in shown[name] for text in said for word in text.split()), name
 
 
 def count(added: int = 0, changed: int = 0, unchanged: int = 0, **more: Any) -> dict[str, Any]:
