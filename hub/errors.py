@@ -70,7 +70,8 @@ class TooLarge(HubError):
 
 class UnsupportedType(HubError):
     status, code = 415, "unsupported_type"
-    zh, en = "不支持此文件类型。", "This type of file is not accepted."
+    zh = "不支持此文件类型；可附图片、录音、录像、PDF。"
+    en = "This type of file is not accepted; pictures, sound, films and PDF are."
 
 
 class Invalid(HubError):

@@ -40,7 +40,7 @@ LEVELS = [
         "admin",
     ],
     ["api"],
-    ["main", "runtime", "demo", "console", "registers", "systems", "review", "cli"],
+    ["main", "runtime", "demo", "console", "registers", "systems", "review", "cli", "__main__"],
 ]
 ONLY_IN = {
     "casbin": {"hub/policies/decide.py"},

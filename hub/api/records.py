@@ -54,7 +54,7 @@ for _kind, _model in KINDS.items():
 @router.post("/records/{kind}", include_in_schema=False)
 async def unknown_kind(kind: str, request: Asked) -> Response:
     """A kind that does not exist."""
-    raise NotFound
+    raise NotFound("没有此种类的记录，种类见 /v1/catalogue。", "There is no such kind; /v1/catalogue lists them.")
 
 
 @router.get("/records/{record_id}")
