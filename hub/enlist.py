@@ -17,7 +17,7 @@ from hub.models.directory import UnitInfo
 from hub.models.values import CODE, id_number_of, phone_of
 from hub.places import is_name
 from hub.policies.services import Services
-from hub.sheets import Counted, Faults, lock, log
+from hub.sheets import Counted, Faults, lock, log_all
 
 SCOPES = "cases:read records:write"
 
@@ -49,7 +49,7 @@ class MadeAccount:
 async def add_accounts(services: Services, accounts: Iterable[NewAccount]) -> list[MadeAccount]:
     """Add accounts; those that are there already, the same, are left alone and left out of the answer. An
     administrator has no role beside (三员分立); the id number is kept as a keyed hash."""
-    made, faults, given = list[MadeAccount](), Faults(), list(accounts)
+    made, told, faults, given = list[MadeAccount](), list[dict[str, Any]](), Faults(), list(accounts)
     async with services.database.transaction() as connection:
         await lock(connection, "accounts")
         known = await _known(connection, services, given)
@@ -57,8 +57,9 @@ async def add_accounts(services: Services, accounts: Iterable[NewAccount]) -> li
             keys = _check_account(services, faults, n, account)
             if not faults.bad(n) and await _is_new(connection, services, faults, n, account, keys, known):
                 made.append(await _add_account(connection, services, account, keys))
+                told.append({"account": made[-1].id, "unit": account.unit, "role": account.role})
         faults.settle()
-        await log(connection, services, "accounts add", count=len(made), ids=[str(m.id) for m in made][:50])
+        await log_all(connection, services, "accounts add", "accounts", told)
     return made
 
 
@@ -215,8 +216,9 @@ async def add_clients(services: Services, clients: Iterable[NewClient]) -> Count
         await connection.executemany(
             "INSERT INTO client (id, unit_id, jwks, scopes, rev) VALUES ($1, $2, $3, $4, 1)", new
         )
-        added = [(row[0], c.unit) for row in new for c in given if c.id == row[0]]
-        await log(connection, services, "clients add", count=len(new), clients=added[:50])
+        units = {client.id: client.unit for client in given}
+        told = [{"client": name, "unit": units[name], "scopes": scopes} for name, _, _, scopes in new]
+        await log_all(connection, services, "clients add", "clients", told)
     return Counted(len(new), 0, len(given) - len(new))
 
 

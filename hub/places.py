@@ -13,7 +13,7 @@ from hub.models.directory import UnitInfo
 from hub.models.region import TIERS, area
 from hub.models.values import CODE
 from hub.policies.services import Services
-from hub.sheets import Counted, Faults, Refused, lock, log
+from hub.sheets import Counted, Faults, Refused, lock, log, log_all
 
 REGIONS = Path(__file__).with_name("data") / "regions.csv"
 COLUMNS = ("code", "name", "level", "parent")
@@ -122,7 +122,8 @@ async def add_units(services: Services, units: Iterable[NewUnit]) -> Counted:
             )
         except UniqueViolation:  # added by somebody else since the list was compared
             raise Refused("单位代码刚被登记，请再试", "a unit with this code was just added; try again") from None
-        await log(connection, services, "units add", count=len(rows))
+        told = [{"unit": code, "type": kind, "region": region} for _, code, _, kind, region, *_ in rows]
+        await log_all(connection, services, "units add", "units", told)
     await directory.refresh()
     return Counted(len(rows), 0, number - len(rows))
 

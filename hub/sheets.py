@@ -1,9 +1,14 @@
 """What administration shares: faults named by row and column, what a list did, and the entry in the log."""
 
+import os
+import pwd
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
+
+import orjson
 
 from hub.audit.committer import Draft, insert_entry
 from hub.audit.entry import GENESIS, Act
@@ -59,10 +64,32 @@ async def lock(connection: Connection, noun: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", noun)
 
 
+AT_ONCE = 30
+"""So many does an entry name: a body holds 8 KiB."""
+
+
+def operator() -> str:
+    """Who ran the command, as this machine knows them; through `sudo`, both."""
+    user = str(os.getuid())
+    with suppress(KeyError):  # a container may know its user by number alone
+        user = pwd.getpwuid(os.getuid()).pw_name
+    return f"{os.environ['SUDO_USER']} as {user}" if "SUDO_USER" in os.environ else user
+
+
 async def log(
     connection: Connection, services: Services, command: str, *, cases: Sequence[UUID] = (), **about: Any
 ) -> None:
     """The entry that stands or falls with the change; of `cases` by what the log calls them, where it concerns some."""
-    body = {"act": "admin", "command": command, "about": {k: str(v) for k, v in about.items()}}
+    told = orjson.loads(orjson.dumps(about, default=str))
+    body = {"act": "admin", "command": command, "by": operator(), "about": told}
     draft = Draft(Act.admin, body, case_refs=list(cases))
     await insert_entry(connection, services.vault, draft, uuid4(), 1, GENESIS)
+
+
+async def log_all(
+    connection: Connection, services: Services, command: str, noun: str, made: Sequence[dict[str, Any]]
+) -> None:
+    """As `log`, about each of many, in as many entries as that takes."""
+    for i in range(0, len(made), AT_ONCE):
+        about: dict[str, Any] = {noun: made[i : i + AT_ONCE], "count": len(made)}
+        await log(connection, services, command, **about)

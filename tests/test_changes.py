@@ -35,6 +35,22 @@ async def logged(world: World, command: str) -> list[dict[str, Any]]:
     return [e["body"]["about"] for e in await world.log(act="admin") if e["body"]["command"] == command]
 
 
+async def test_everyone_who_is_added_is_named_with_the_role(world: World) -> None:
+    """An entry holds 8 KiB: many take several, and none is left out."""
+    code = f"{HOME}-{'u' * 50}"
+    await admin.add_units(world.services, [admin.NewUnit(code, "新设", "court", HOME)])
+    people = [admin.NewAccount(code, f"p{i}", "caseworker", someone()["id_number"]) for i in range(75)]
+    made = await admin.add_accounts(world.services, people)
+    told = [about for about in await logged(world, "accounts add") if about["accounts"][0]["unit"] == code]
+    assert {a["account"] for about in told for a in about["accounts"]} == {str(account.id) for account in made}
+    assert {(a["unit"], a["role"]) for about in told for a in about["accounts"]} == {(code, "caseworker")}
+    (unit,) = [u for about in await logged(world, "units add") for u in about["units"] if u["unit"] == code]
+    assert unit == {"unit": code, "type": "court", "region": f"{HOME}000000"}
+    before = len(await logged(world, "accounts add"))
+    assert await admin.add_accounts(world.services, people) == []
+    assert len(await logged(world, "accounts add")) == before, "nothing was changed"
+
+
 async def test_new_secrets_end_the_old_ones(world: World, config: Settings) -> None:
     """Password and TOTP: sessions end at once, the old ones are wrong, the new ones right; another's go on."""
     one, other = await enrol.person(world), await enrol.person(world)
