@@ -28,7 +28,7 @@ from hub.audit.entry import (
     leaf_hash,
     named,
 )
-from hub.db import FAILED, Connection, Database, insert_rows
+from hub.db import FAILED, Connection, Database, UniqueViolation, insert_rows
 from hub.errors import Unavailable
 from hub.ids import new_id
 from hub.together import fail, settled
@@ -39,6 +39,10 @@ NOBODY = UUID(int=0)
 _NAMES = tuple(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
 INSERT, AGAIN = (insert_rows("access_log", _NAMES, known=known) for known in (False, True))
 """What adds entries, and what adds those that may be there already."""
+OURS = (
+    "SELECT count(*) FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS o (w, n, leaf)"
+    " JOIN access_log l ON (l.w, l.n, l.leaf) = (o.w, o.n, o.leaf)"
+)
 
 
 @dataclass(slots=True)
@@ -241,7 +245,11 @@ class Committer:
                 future.set_result(ticket)
 
     async def _insert(self, rows: list[dict[str, Any]]) -> bool:
-        """One array insert; an unknown outcome is retried with the same keys until the time is up."""
+        """One array insert; an unknown outcome is retried with the same keys until the time is up.
+
+        Whoever took over the service's role could add rows of its own where ours are to come: what was there before the
+        first attempt, or is there after the last and not ours, is no entry, and this chain ends.
+        """
         deadline = asyncio.get_running_loop().time() + self.timeout
         statement, attempt = INSERT, 0
         while True:
@@ -249,13 +257,26 @@ class Committer:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._connect()
                     await connection.execute(statement, rows)
-                return True
+                    if attempt == 0 or await self._ours(connection, rows):
+                        return True
+                await self._drop()
+                return False
+            except UniqueViolation:
+                await self._drop()
+                return False
             except FAILED:
                 statement, attempt = AGAIN, attempt + 1
                 await self._drop()
                 if asyncio.get_running_loop().time() + 0.05 * attempt >= deadline:
                     return False
                 await asyncio.sleep(0.05 * attempt)
+
+    async def _ours(self, connection: Connection, rows: list[dict[str, Any]]) -> bool:
+        """Are these there, as they are? Asked as who may read the log, after an attempt whose outcome nobody knows."""
+        await connection.execute("SET ROLE hub_auditor")
+        found = await connection.fetchval(OURS, *([row[name] for row in rows] for name in ("w", "n", "leaf")))
+        await connection.execute("RESET ROLE")
+        return bool(found == len(rows))
 
     async def _drop(self) -> None:
         if self._connection is not None:
