@@ -79,7 +79,7 @@ def effects_of(filing: Filing, directory: Directory) -> Effects:
     _check_units(filing, directory)
     kind, said, before = KINDS[filing.kind], *(stamps(filing.kind, values) for values in (filing.values, filing.was))
     set_ = {stamp: value for stamp, value in said.items() if before.get(stamp) != value}
-    open_origin = kind.origin == "routine" and kind.public
+    open_origin = not kind.reports
     effects = Effects(
         stage=kind.stage,
         relocated=set_.get(Stamp.relocated),
@@ -149,8 +149,7 @@ def _keys_of(filing: Filing, *, new: bool = False) -> dict[str, list[bytes]]:
     duty, else who finds it no more would know of which kind it was.
     """
     ids = {f"{role}_ids": ids_of(filing.parties, role) for role in PAIR}
-    reported = not KINDS[filing.kind].public or KINDS[filing.kind].origin != "routine"
-    joins = reported and not new
+    joins = KINDS[filing.kind].reports and not new
     return {"party_keys": [*chain(*ids.values())] if joins else conflict_keys(filing.parties)} | ids
 
 
@@ -213,7 +212,7 @@ def touch_case(
     values["stage"] = None if effects.stage == Stage.received else effects.stage  # a case does not begin again
     values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered, "new": new_record}
-    values["told"] = not KINDS[filing.kind].public
+    values["told"] = KINDS[filing.kind].reports and new_record
     values["near"] = directory.covers(filing.unit_id, target.region)
     rows.change(UPDATE, *(values[name] for name in _PLACES))
     marks.settle(rows, filing, target, effects.marks)

@@ -27,7 +27,7 @@ OWN_KINDS = (
 RECORDS_AT_ONCE, VERSIONS_AT_ONCE = 200, 1_000
 ORIGINS = {kind: INDEX[model.origin] for kind, model in KINDS.items()}
 """What must be open to learn that a record is of this kind, by index."""
-TOLD = ", ".join(f"'{kind}'" for kind, model in KINDS.items() if not model.public or model.origin != "routine")
+TOLD = ", ".join(f"'{kind}'" for kind, model in KINDS.items() if model.reports)
 
 
 def _newest(most: int, which: str, order: str = "") -> tuple[str, str]:

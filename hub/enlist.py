@@ -97,6 +97,9 @@ def _check_account(services: Services, faults: Faults, n: int, new: NewAccount) 
     open_unit(services, faults, n, new.unit)
     if not is_name(new.name, 64):
         faults.found(n, "name", "须为1至64个字，首尾无空格", "must be 1 to 64 characters on one line")
+    for column, name in (("name", new.name), ("login", new.login)):
+        if ids.is_uuid(name):  # the log would be searched for an account of this id
+            faults.found(n, column, "不得为 UUID", "must not look like a UUID, as ids of accounts do")
     if new.login and (not is_name(new.login, 64) or " " in new.login):
         faults.found(n, "login", "须为1至64个字，无空格", "must be 1 to 64 characters without spaces")
     check_role(faults, n, new.role, bool(new.login))

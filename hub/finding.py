@@ -60,6 +60,7 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
         listed=True,
         extra=extra(gate),
         rows=ROWS if _sparse(filters, walked) else filters.limit,
+        asked=filters.model_dump(mode="json", exclude_defaults=True, exclude={"limit", "cursor"}),
     )
     seen = await gate.read(Act.list, query)
     return _page(gate, seen, full=len(seen) == filters.limit)
@@ -236,18 +237,26 @@ def _keys(gate: Gate, wanted: Wanted) -> tuple[tuple[bytes, ...], tuple[str, ...
     return (lookup("name_birth", wanted.name or "", str(wanted.birth_date)),), ("victim",)
 
 
+def _bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
 async def _found(gate: Gate, name: str, among: str, where: str, *sought: Any) -> bytes:
     """The newest, but after all others those that hold nothing but reports: of these anybody could send so many, each
     in her name, that her case would be found no more. Who may not know what a case holds is not told by the order."""
     reports = f"{gate.table.scope('routine', CLEAR, barring=False)} AND c.kinds = '\"{ANONYMOUS}\"'"
+    found = f"{where} AS found"
+    for_whom = [str(gate.services.vault.pseudonym("sought", _bytes(value))) for value in sought]
     query = Query(
         f"search:{name}",
-        where,
+        "TRUE",
         sought,
         source=PICKED.format(among),
         lead=True,
-        tail=f"ORDER BY {reports}, c.opened_at DESC, c.id DESC LIMIT 50",
+        tail=f"ORDER BY found DESC, {reports}, c.opened_at DESC, c.id DESC LIMIT 50",
         listed=True,
-        extra=extra(gate),
+        extra=f"{own}, {found}" if (own := extra(gate)) else found,
+        asked={"sought": for_whom},
+        sought="found",
     )
     return _page(gate, await gate.read(Act.search, query), full=False)

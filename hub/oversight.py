@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import cursors, ids, keys
+from hub.audit.committer import Draft
 from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
 from hub.errors import Forbidden, Invalid, NotFound, Unavailable
@@ -54,24 +55,31 @@ COLUMNS = (
 )
 """What is shown as it is comes as text: there is nothing to make of it. `_shown` takes these in their order."""
 
+FEW_CASES = 5
+"""A page about no more than these is a look at each of them: by time and person one could follow a case unseen."""
 OF_CASE = "(SELECT * FROM access_log WHERE case_refs && ARRAY[$1::uuid, $2::uuid] OFFSET 0) l"
 """A case's entries, found first and put in order after: else, for the order's sake, the whole log would be walked."""
 
 
 async def entries(gate: Gate, filters: LogFilters) -> bytes:
     """Entries, newest first: who looked, why, at which case by pseudonym, at what of it. The look is logged before the
-    answer leaves; a look at one case is an access to that case, whatever it finds, and found among its entries."""
+    answer leaves; a look at few cases is an access to each, found among its entries, and at one case whatever it finds.
+    Entries that name a case to which he is a party are not there for him."""
     _only_auditors(gate)
-    where, args = _where(gate, await _known(gate, filters))
+    filters = await _known(gate, filters)
+    where, args = _where(gate, filters)
     source = OF_CASE if filters.case else "access_log l"
     tail = f"ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
     sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}"
     rows = await _fetched(gate, sql, args, ROWS if _sparse(filters) else filters.limit)
     draft = gate.draft(Act.audit_read)
-    draft.body |= {"query": _shape(filters), "count": len(rows)}
+    draft.body |= {"query": _shape(filters), "count": len(rows), "asked": _asked(gate, filters)}
+    draft.case_refs = _few(rows)
     if filters.case:  # the first arguments are what it is called by
         named = await gate.services.database.fetch(NAMED, *args[:2])
         draft.case_refs = [row["ref"] for row in named]
+        if gate.subject.barred.intersection(draft.case_refs):
+            _conflict(draft)
     await gate.services.committer.commit(draft)
     last = rows[-1] if len(rows) == filters.limit else None
     after = cursors.make(gate, "log", last["at"], last["w"], last["n"]) if last else None
@@ -98,10 +106,38 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
     draft = gate.draft(Act.audit_read)
     draft.case_refs = list(row["case_refs"])
     draft.body |= {"query": "entry", "entry": f"{chain}:{n}", "reason": why.reason, "count": 1}
+    if barred := gate.subject.barred.intersection(draft.case_refs):
+        draft.case_refs = list(barred)
+        _conflict(draft)
     await gate.services.committer.commit(draft)
+    if barred:
+        missing = NotFound()
+        missing.entered = True
+        raise missing
     key = _key_of(gate, row)
     (shown,) = _shown(gate, rows, key)
     return orjson.dumps(shown | {"rows": _rows(row, key)}, option=orjson.OPT_UTC_Z)
+
+
+def _conflict(draft: Draft) -> None:
+    draft.outcome, draft.status = "conflict", 404
+    draft.body |= {"count": 0, "alert": True}
+
+
+def _few(rows: list[Any]) -> list[UUID]:
+    """The cases that these entries are about, if they are few."""
+    refs = dict.fromkeys(ref for row in rows for ref in row["cases"].split(",") if ref)
+    return [ids.of_text(ref) for ref in refs] if len(refs) <= FEW_CASES else []
+
+
+def _asked(gate: Gate, filters: LogFilters) -> dict[str, Any]:
+    """What was asked for, as an entry says it: people and systems by pseudonym."""
+    said = filters.model_dump(mode="json", exclude_defaults=True, exclude={"case", "limit", "cursor"})
+    return said | {"who": [str(actor) for actor in _actors(gate, filters)]} if filters.who else said
+
+
+def _actors(gate: Gate, filters: LogFilters) -> list[UUID]:
+    return [gate.services.vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",")]
 
 
 def _only_auditors(gate: Gate) -> None:
@@ -111,29 +147,31 @@ def _only_auditors(gate: Gate) -> None:
 
 
 ACTOR = """
-SELECT id::text AS id FROM account WHERE login = $1
-UNION ALL SELECT a.id::text FROM account a JOIN unit u ON u.id = a.unit_id WHERE a.name = $1 AND u.code = $2
-UNION ALL SELECT id FROM client WHERE id = $1
+SELECT id::text AS id, FALSE AS named FROM account WHERE login = $1
+UNION ALL SELECT a.id::text, TRUE FROM account a JOIN unit u ON u.id = a.unit_id WHERE a.name = $1 AND u.code = $2
+UNION ALL SELECT id, FALSE FROM client WHERE id = $1
 """
 NAMED = "SELECT ref FROM cases WHERE ref IN ($1::uuid, $2::uuid)"
-NUMBERED = "SELECT id::text AS id FROM cases WHERE number = $1"
+NUMBERED = "SELECT id::text AS id, FALSE AS named FROM cases WHERE number = $1"
 
 
 async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
     """The same with ids for names. Whom or what nobody knows is `Invalid`: an empty page would say that he looked at
-    nothing."""
+    nothing. A unit in which a name was looked up is no condition beside: who has changed units looked from another."""
     found: dict[str, str] = {}
+    named = False
     for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
         if args[0] and not ids.is_uuid(args[0]):
             rows = await gate.services.database.fetch(sql, *args)  # one's login may be another's name, or a system's id
             found[name] = ",".join(dict.fromkeys(row["id"] for row in rows))
+            named |= any(row["named"] for row in rows)
     if filters.unit and filters.unit not in gate.services.directory.codes:
         found["unit"] = ""
     if unknown := [name for name, known in found.items() if not known]:
         raise Invalid(
             errors=[{"pointer": f"/{n}", "zh": "没有这个编号或名称", "en": "nothing is known by it"} for n in unknown]
         )
-    return filters.model_copy(update=found)
+    return filters.model_copy(update=found | ({"unit": ""} if named else {}))
 
 
 def _sparse(filters: LogFilters) -> bool:
@@ -164,19 +202,19 @@ def _shape(filters: LogFilters) -> str:
 
 
 def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
-    clauses: list[str] = ["TRUE"]
+    clauses: list[str] = []
     args: list[Any] = []
 
     def add(clause: str, *values: Any) -> None:
         clauses.append(clause.format(*(f"${len(args) + 1 + i}" for i in range(len(values)))))
         args.extend(values)
 
-    vault, directory = gate.services.vault, gate.services.directory
+    vault, directory, barred = gate.services.vault, gate.services.directory, map(str, gate.subject.barred)
     if filters.case:  # the first arguments, as `OF_CASE` has it
         case = ids.of_text(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
     if filters.who:
-        actors = [vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",")]
+        actors = _actors(gate, filters)
         add(f"l.actor IN ({', '.join(f'{{{i}}}::uuid' for i in range(len(actors)))})", *actors)
     if filters.unit:
         add("l.unit_id = {0}::uuid", directory.codes[filters.unit].id)
@@ -189,6 +227,7 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
             add(f"l.{name} = {{0}}::text", value)
     if filters.cursor:
         add("(l.at, l.w, l.n) < ({0}::timestamptz, {1}::uuid, {2}::bigint)", *cursors.read(gate, "log", filters.cursor))
+    add("NOT l.case_refs && {0}::text::uuid[]", f"{{{','.join(barred)}}}")
     return " AND ".join(clauses), args
 
 

@@ -2,7 +2,6 @@
 minutes, and after twelve hours in any case (OWASP ASVS 4.0.3, 3.3.2)."""
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,6 +92,11 @@ def subject_of(row: Any, **more: Any) -> Subject:
     )
 
 
+def _stored(services: Services, token: str) -> bytes:
+    """What the database holds of a session's token: keyed, so that who has the database alone makes no session."""
+    return services.vault.lookup("session", token)
+
+
 async def login(services: Services, name: str, password: str, code: str) -> Opened:
     """Open a session. Every failure looks the same and takes an argon2 verification's time; all are logged."""
     row = await services.database.fetchrow(ACCOUNT + " a.login = $1", name)
@@ -100,7 +104,7 @@ async def login(services: Services, name: str, password: str, code: str) -> Open
     stored = row["password"] if row is not None else None
     right = await asyncio.to_thread(_matches, stored, password)
     token = secrets.token_urlsafe(32)
-    session = hashlib.sha256(token.encode()).digest()
+    session = _stored(services, token)
     known = row is not None and counted and right and await _second_factor(services, row, code)
     if not known or not await _open(services, row, session):
         gate = nobody(services) if row is None else Gate(services, subject_of(row), None)
@@ -174,6 +178,12 @@ WHERE s.token_hash = {}::bytea AND s.ended_at IS NULL AND s.seen_at > {}::timest
 """
 
 
+BARRED = """
+CASE WHEN a.role = 'auditor' THEN ARRAY(SELECT c.ref FROM party_key k JOIN cases c ON c.id = k.case_id
+ WHERE k.key IN (a.id_key, a.phone_key) AND c.party_keys && ARRAY[a.id_key, a.phone_key]) END AS barred
+"""
+
+
 def _bounds(services: Services) -> tuple[datetime, datetime]:
     """Since when a living session has been seen, and since when it began."""
     now, settings = clock.now(), services.settings
@@ -182,14 +192,14 @@ def _bounds(services: Services) -> tuple[datetime, datetime]:
 
 async def session_subject(services: Services, token: str) -> Subject:
     """Who a session token is; being seen keeps it alive."""
-    hashed, now = hashlib.sha256(token.encode()).digest(), clock.now()
-    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2', '$3')}"
+    hashed, now = _stored(services, token), clock.now()
+    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path, {BARRED} {LIVING.format('$1', '$2', '$3')}"
     row = await services.database.fetchrow(sql, hashed, *_bounds(services))
     if row is None:
         raise Unauthenticated
     if row["seen_at"] < now - timedelta(seconds=60):
         await services.database.execute("UPDATE session SET seen_at = $2 WHERE token_hash = $1", hashed, now)
-    return subject_of(row, session=hashed.hex()[:16], token_hash=hashed)
+    return subject_of(row, session=hashed.hex()[:16], token_hash=hashed, barred=frozenset(row["barred"] or ()))
 
 
 def still_living(services: Services, subject: Subject, first: int) -> tuple[str, tuple[Any, ...]]:
@@ -231,5 +241,5 @@ class Sessions:
 
 
 async def logout(services: Services, token: str) -> None:
-    hashed = hashlib.sha256(token.encode()).digest()
+    hashed = _stored(services, token)
     await services.database.execute("UPDATE session SET ended_at = $2 WHERE token_hash = $1", hashed, clock.now())

@@ -129,10 +129,10 @@ def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:
 
 
 def _apart(filed: list[tuple[Submission, Filed]], rows: Rows) -> None:
-    """`Conflict`, so that each goes alone, if a report without an account comes with what may end its case: for this
+    """`Conflict`, so that each goes alone, if a report comes with what may end its case: for this
     group the case is still open, and nobody on duty finds what is filed under one that is not."""
     settled_ = {args[0] for args in rows.after.get(SETTLE, ())}
-    if any(not KINDS[s.filing.kind].public and where.case_id in settled_ for s, where in filed):
+    if any(KINDS[s.filing.kind].reports and where.case_id in settled_ for s, where in filed):
         raise Conflict
 
 

@@ -20,7 +20,8 @@ from jose import jwt
 from jose.exceptions import JOSEError
 
 from hub import clock
-from hub.errors import ScopeRefused, TokenRefused, Unauthenticated
+from hub.audit.entry import Act
+from hub.errors import OAuthRefused, ScopeRefused, TokenRefused, Unauthenticated
 from hub.models.account import CASE_ROLES
 from hub.people import ACCOUNT, Sessions, subject_of
 from hub.policies.gate import Gate
@@ -133,6 +134,22 @@ def sign(claims: dict[str, Any], pem: str, *, kid: str, typ: str) -> str:
     return str(jwt.encode(claims, pem, algorithm="ES256", headers={"kid": kid, "typ": typ}))
 
 
+def _system(row: Any, key: str, scopes: frozenset[str]) -> Subject:
+    """A system by itself."""
+    return Subject(
+        unit_type=row["type"],
+        role=SYSTEM,
+        unit_id=row["unit_id"],
+        unit_code=row["code"],
+        area=row["area"],
+        path=row["path"],
+        client_id=row["id"],
+        client_rev=row["rev"],
+        key=key,
+        scopes=scopes,
+    )
+
+
 @dataclass(slots=True)
 class Known:
     """A verified access token: until when, for whom, and when its client was last looked up; by `clock.ticks`, which
@@ -170,12 +187,16 @@ class Tokens:
         if audience not in (self.issuer, f"{self.issuer}/oauth/token"):
             raise TokenRefused
         verify(assertion, client["jwks"]["keys"], ASSERTION, audience=audience, issuer=client["id"])
-        await self._spend(client["id"], claims["jti"], claims["exp"])
+        jkt = next(thumbprint(k) for k in client["jwks"]["keys"] if k.get("kid") == header["kid"])
         allowed = frozenset(client["scopes"].split())
         wanted = frozenset(scope.split()) or allowed
-        if not wanted <= allowed:
-            raise ScopeRefused
-        jkt = next(thumbprint(k) for k in client["jwks"]["keys"] if k.get("kid") == header["kid"])
+        try:
+            await self._spend(client["id"], claims["jti"], claims["exp"])
+            if not wanted <= allowed:
+                raise ScopeRefused
+        except OAuthRefused as refused:  # who it is, is known: a replay is found among what this system did
+            await Gate(self.services, _system(client, jkt, allowed), None).enter_refusal(refused, Act.login_fail)
+            raise
         now, life = clock.seconds(), self.services.settings.token_life
         claims = {"iss": self.issuer, "sub": client["id"], "aud": self.issuer, "iat": now, "exp": now + life}
         claims |= {"jti": secrets.token_hex(16), "scope": " ".join(sorted(wanted)), "cnf": {"jkt": jkt}}
@@ -215,26 +236,13 @@ class Tokens:
         return subject
 
     async def _subject(self, known: Known, on_behalf_of: str) -> Subject:
-        row = known.row
-        common: dict[str, Any] = {
-            "client_id": known.client_id,
-            "client_rev": row["rev"],
-            "key": known.jkt,
-            "scopes": known.scopes & set(row["scopes"].split()),  # as asked for, and as registered now
-        }
-        alone = Subject(
-            unit_type=row["type"],
-            role=SYSTEM,
-            unit_id=row["unit_id"],
-            unit_code=row["code"],
-            area=row["area"],
-            path=row["path"],
-            **common,
-        )
+        row, scopes = known.row, known.scopes & set(known.row["scopes"].split())  # as asked for, and as registered now
+        alone = _system(row, known.jkt, scopes)
         if not on_behalf_of:
             return alone
         try:
-            return subject_of(await self._person(row, on_behalf_of), **common)
+            person, of_system = await self._person(row, on_behalf_of), ("client_id", "client_rev", "key", "scopes")
+            return subject_of(person, **{name: getattr(alone, name) for name in of_system})
         except Unauthenticated as refused:  # who the system is, is known: this refusal is an access
             await Gate(self.services, alone, None).enter_refusal(refused)
             raise

@@ -14,7 +14,7 @@ from hub import people
 from hub.api import bodies
 from hub.api.deps import Asked, CallerRoute, ServicesDep, TokensDep
 from hub.audit.entry import Act
-from hub.errors import GrantRefused, OAuthRefused
+from hub.errors import GrantRefused, NotFound, OAuthRefused
 from hub.policies.gate import Gate, nobody
 
 router = APIRouter(tags=["认证 authentication"])
@@ -95,6 +95,8 @@ async def open_session(services: ServicesDep, request: Request) -> Response:
 async def close_session(request: Asked) -> Response:
     """退出登录。Log out: this session ends."""
     gate = request.gate
+    if not gate.subject.session:
+        raise NotFound("令牌不是登录会话，到期自行失效。", "A token is no session; it ends by itself.")
     draft = gate.draft(Act.login)
     draft.body["ended"] = True
     await gate.services.committer.commit(draft)

@@ -49,6 +49,8 @@ class RecordFields(Governed):
     order: ClassVar[tuple[tuple[str, ...], ...]] = ()
     stage: ClassVar[Stage | None] = None
     public: ClassVar[bool] = True
+    reports: ClassVar[bool] = False
+    """Told without an account, or by duty: who told is a secret, and nobody may be able to tell the two apart."""
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
@@ -83,6 +85,7 @@ def kind(
     def name(cls: type[T]) -> type[T]:
         cls.kind, cls.title, cls.origin = word, title, origin
         cls.order, cls.stage, cls.public = order, stage, public
+        cls.reports = not public or origin != Category.routine
         return cls
 
     return name

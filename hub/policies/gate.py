@@ -83,19 +83,21 @@ class Gate:
         rows = await self.services.reads.fetch(sql, *self.subject.parameters(), *told, rows=query.rows)
         seen: list[Seen] = []
         denied: list[Seen] = []
+        sought = query.sought
         for row in rows:
             decision = table.decide(row["facts"])
-            (seen if decision.visible else denied).append(Seen(row, decision))
-        conflicts = [item for item in denied if CONFLICT in item.decision.facts]
-        if not seen and (single or denied):
+            (seen if decision.visible and (not sought or row[sought]) else denied).append(Seen(row, decision))
+        if single and not seen:
             await self._deny(act, query, denied)
-            if single:
-                missing = NotFound()
-                missing.entered = True
-                raise missing
-        elif conflicts:
-            await self._deny(act, query, conflicts)
-        await self._release(act, query, seen)
+            missing = NotFound()
+            missing.entered = True
+            raise missing
+        if seen and denied and not sought:
+            denied = [item for item in denied if CONFLICT in item.decision.facts]
+        if denied:  # in one flush: how long it takes must not tell of what else there is
+            await asyncio.gather(self._deny(act, query, denied), self._release(act, query, seen))
+        else:
+            await self._release(act, query, seen)
         if not seen:
             await self.even_out()
         return seen
@@ -132,6 +134,8 @@ class Gate:
                 group[1].append(named(ref))
         what, counts = [d.told for d, _ in groups.values()], [len(rows) for _, rows in groups.values()]
         draft.body |= {"what": what, "rows": counts, "query": query.name, "count": len(seen)}
+        if query.asked:
+            draft.body["asked"] = query.asked
         draft.detail = b"".join(chain.from_iterable(rows for _, rows in groups.values()))
         draft.case_refs = list(refs)
         if len(refs) == 1:
@@ -152,7 +156,7 @@ class Gate:
         who, actor = _identity(vault, subject)
         purpose = self.purpose.value if self.purpose else ""
         body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
-        unit = subject.unit_id if subject.unit_id in self.services.directory.units else None
+        unit = subject.unit_id if subject.account_id or subject.client_id else None  # else it is a report's id
         return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
 
     async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> NoReturn:
@@ -164,6 +168,8 @@ class Gate:
         """`about` is the pseudonym of the case on which it tells something: that it can be found."""
         if error.entered:
             return
+        if about is None and self.subject.own_case is not None:  # a refusal may tell that the receipt is right
+            about = self.services.vault.pseudonym("case", self.subject.own_case.bytes)
         error.entered = True
         draft = self.draft(act)
         draft.outcome, draft.status = "deny", error.status
@@ -218,6 +224,8 @@ class Gate:
             "cases": [ref.hex for ref in draft.case_refs],
             "alert": CONFLICT in facts_true,
         }
+        if query.asked:
+            draft.body["asked"] = query.asked
         if CONFLICT in facts_true:
             draft.outcome = "conflict"
         await self.services.committer.commit(draft)

@@ -40,6 +40,8 @@ class Query:
     every list, export and feed. `rows` is about how many it brings, and tells what goes together (`hub/together.py`).
     `alike` has one text for every kind of caller, of which `Table.given` tells it after `args`: where few rows come,
     planning a text costs more than reading them. Where many come each kind has its own, what it may see written in.
+    `asked` is what an entry says was asked for. With `sought` there is a column of that name: a row where it is false
+    is not found, and denied as one that the caller may not see: who was looked for is found among the looks at her.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Query:
     extra: str = ""
     rows: int = FEW
     alike: bool = False
+    asked: Mapping[str, Any] | None = None
+    sought: str = ""
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ PURPOSES = frozenset(purpose.value for purpose in Purpose)
 class Subject:
     """The authenticated caller: a person's session, an agency system (for a person or for itself), or the
     holder of a receipt (then `unit_id` is the report's id once the second secret was shown, and `key` a pseudonym of
-    the receipt)."""
+    the receipt). `barred` is what the log calls the cases to which an auditor is a party."""
 
     unit_type: str
     role: str
@@ -65,6 +65,7 @@ class Subject:
     person_keys: tuple[bytes, ...] = ()
     own_case: UUID | None = None
     scopes: frozenset[str] = frozenset()
+    barred: frozenset[UUID] = frozenset()
 
     @property
     def actor(self) -> bytes:
