@@ -9,6 +9,7 @@ from uuid import UUID
 
 from hub.changes import Change, Changed, change_account, change_client, disable, enable, hand_over, rename_unit, there
 from hub.enlist import SCOPES, MadeAccount, NewAccount, NewClient, add_accounts, add_client, add_clients
+from hub.keys import SealBroken
 from hub.places import REGIONS, NewUnit, add_regions, add_units, import_regions
 from hub.policies.services import Services
 from hub.sheets import Counted, Refused, log
@@ -31,15 +32,24 @@ OLDER = "SELECT id, key_wrapped, key_id FROM cases WHERE key_id <> $1 AND id > $
 async def rotate_keys(services: Services, told: Callable[[int], None] = lambda _: None) -> int:
     """Re-wrap every case key under the newest master key; no field is touched. A thousand at a time, so that nobody
     waits long for a case; broken off, it goes on where it was when called again. `told` hears how many are done."""
-    vault, last, count = services.vault, UUID(int=0), 0
+    vault, last, count, broken = services.vault, UUID(int=0), 0, list[UUID]()
     await _enter(services, "keys rotate", key=vault.key_id)
     while rows := await services.database.fetch(OLDER, vault.key_id, last, AT_ONCE):
-        wrapped = [(row["id"], *vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])) for row in rows]
+        wrapped = []
+        for row in rows:
+            try:
+                wrapped.append((row["id"], *vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])))
+            except (SealBroken, KeyError):  # one must not keep all that come after it under the old key
+                broken.append(row["id"])
         async with services.database.transaction() as connection:
             await connection.executemany("UPDATE cases SET key_wrapped = $2, key_id = $3 WHERE id = $1", wrapped)
-        last, count = rows[-1]["id"], count + len(rows)
+        last, count = rows[-1]["id"], count + len(wrapped)
         told(count)
-    await _enter(services, "keys rewrapped", key=vault.key_id, count=count)
+    await _enter(services, "keys rewrapped", key=vault.key_id, count=count, broken=len(broken))
+    if broken:
+        named = " ".join(map(str, broken[:5]))
+        zh = f"{len(broken)} 个个案的密钥用现有主密钥打不开，未换：{named}；其余 {count} 个已换"
+        raise Refused(zh, f"the keys of {len(broken)} cases open under no master key that is here; {count} are done")
     return count
 
 

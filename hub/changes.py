@@ -65,8 +65,12 @@ async def disable(services: Services, noun: str, name: str) -> None:
 
 async def hand_over(services: Services, name: str) -> None:
     """Reports that wait for a disabled unit go to who is on duty now. For `REFRESH_SECONDS` other processes may not
-    know that it is disabled, and give it more: after that it has to be done once again."""
+    know that it is disabled, and give it more: after that it has to be done once again, unless it works by then."""
     async with services.database.transaction() as connection:
+        await lock(connection, "units")
+        await services.directory.refresh()
+        if services.directory.codes[name].active:
+            return
         moved = await cases.hand_over(connection, services.directory, services.directory.codes[name].id)
         for i in range(0, len(moved), CASES_AT_ONCE):  # whoever reviews one of them finds how that unit came to it
             some = moved[i : i + CASES_AT_ONCE]

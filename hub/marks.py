@@ -33,19 +33,22 @@ _WAITING = (
 SETTLE = f"""
 UPDATE cases c SET
  risk_level = s.risk,
- sealed_by = {_NEWEST.format("CASE m.value WHEN 'true' THEN m.unit_id END", "sealed")},
+ sealed_by = s.sealing,
  reporter_confirmed = COALESCE({_NEWEST.format("m.value = 'true'", "reporter_confirmed")}, FALSE),
  named = {_UNITS.format("named", "")},
  referred = {_UNITS.format("referred", _WAITING)},
  stage = CASE WHEN s.closed THEN 'closed' WHEN status = 'closed' THEN 'handling' ELSE stage END,
  status = CASE WHEN s.closed THEN 'closed' ELSE 'open' END,
- touched = CASE WHEN (s.risk, s.closed) IS DISTINCT FROM (risk_level, status = 'closed')
+ touched = CASE WHEN (s.risk, s.closed, s.sealing IS NULL) IS DISTINCT FROM
+   (risk_level, status = 'closed', sealed_by IS NULL)
    THEN overlay(touched PLACING GREATEST($2::bytea, {moment(ROUTINE, "c")}) FROM {8 * ROUTINE + 1}) ELSE touched END
-FROM (SELECT COALESCE({_NEWEST.format("m.value", "risk_level")}, 'unknown') AS risk, {_CLOSED} AS closed) s
+FROM (SELECT COALESCE({_NEWEST.format("m.value", "risk_level")}, 'unknown') AS risk, {_CLOSED} AS closed,
+ {_NEWEST.format("CASE m.value WHEN 'true' THEN m.unit_id END", "sealed")} AS sealing) s
 WHERE id = $1::uuid
 """
 """Of these, whoever sees the `routine` of a case is shown risk and status: it has changed where they have, and only
-there. A second record that closes a closed case changes nothing that anybody may see."""
+there, and where it is sealed no more for those who see it again. A second record that closes a closed case changes
+nothing that anybody may see."""
 TAKE_BACK = f"""
 DELETE FROM mark WHERE case_id = $1::uuid AND record_id IN ($2::uuid, '{BEFORE}')
  AND (stamp, value) IN (SELECT * FROM unnest($3::text[], $4::text[]))

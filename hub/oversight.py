@@ -163,8 +163,9 @@ async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
     for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
         if args[0] and not ids.is_uuid(args[0]):
             rows = await gate.services.database.fetch(sql, *args)  # one's login may be another's name, or a system's id
-            found[name] = ",".join(dict.fromkeys(row["id"] for row in rows))
-            named |= any(row["named"] for row in rows)
+            in_unit = [row for row in rows if row["named"]]
+            found[name] = ",".join(dict.fromkeys(row["id"] for row in in_unit or rows))
+            named |= bool(in_unit)
     if filters.unit and filters.unit not in gate.services.directory.codes:
         found["unit"] = ""
     if unknown := [name for name, known in found.items() if not known]:

@@ -5,7 +5,9 @@ Every name begins with HUB_. The hub refuses to start on a missing or demo key o
 
 import math
 import os
+import pwd
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -95,3 +97,11 @@ class Settings:
 def current() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+def operator() -> str:
+    """Who ran the command, as this machine knows them; through `sudo`, both."""
+    user = str(os.getuid())
+    with suppress(KeyError):  # a container may know its user by number alone
+        user = pwd.getpwuid(os.getuid()).pw_name
+    return f"{os.environ['SUDO_USER']} as {user}" if "SUDO_USER" in os.environ else user

@@ -1,9 +1,6 @@
 """What administration shares: faults named by row and column, what a list did, and the entry in the log."""
 
-import os
-import pwd
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +12,7 @@ from hub.audit.entry import GENESIS, Act
 from hub.db import Connection
 from hub.errors import Invalid
 from hub.policies.services import Services
+from hub.settings import operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,6 @@ async def lock(connection: Connection, noun: str) -> None:
 
 AT_ONCE = 30
 """So many does an entry name: a body holds 8 KiB."""
-
-
-def operator() -> str:
-    """Who ran the command, as this machine knows them; through `sudo`, both."""
-    user = str(os.getuid())
-    with suppress(KeyError):  # a container may know its user by number alone
-        user = pwd.getpwuid(os.getuid()).pw_name
-    return f"{os.environ['SUDO_USER']} as {user}" if "SUDO_USER" in os.environ else user
 
 
 async def log(

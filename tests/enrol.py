@@ -85,9 +85,9 @@ class Login:
         return dict(await self.world.services.database.fetchrow(sql, self.id))
 
 
-async def person(world: World, unit: str = f"{HOME}-police", role: str = "caseworker") -> Login:
+async def person(world: World, unit: str = f"{HOME}-police", role: str = "caseworker", id_number: str = "") -> Login:
     """A new account with a login."""
     name = f"person-{next(_serial)}"
-    new = admin.NewAccount(unit, name, role, someone()["id_number"], login=name, password=PASSWORD)
+    new = admin.NewAccount(unit, name, role, id_number or someone()["id_number"], login=name, password=PASSWORD)
     (made,) = await admin.add_accounts(world.services, [new])
     return Login(world, name, made.id, made.totp)

@@ -52,6 +52,28 @@ async def test_an_alert_and_an_end_at_one_moment(world: World, embedded: Embedde
     assert (await row_of(world, reported))["alert_open"] and (reported == case) == (first == "the alert")
 
 
+@pytest.mark.parametrize("end", ["coordination", "sealing"])
+async def test_a_report_by_duty_and_an_end_at_one_moment(world: World, embedded: Embedded, end: str) -> None:
+    """A school's, where its police already work on the case and nobody need be called: it does not vanish with it."""
+    parties, author, school = pair(), await world.agency("court"), await world.agency("school")
+    case = (await (await world.agency("police")).filed("police_call", call(parties)))["case_id"]
+    ends = {"close_case": True} if end == "coordination" else {"sealed": True}
+    made = await author.filed(end, minimal(end, **dict.fromkeys(ends, False)), case=case)
+    tag = (await seen(author, made["id"]))[1]
+    connection = await outages.superuser(embedded)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM cases WHERE id = $1::uuid FOR UPDATE", case)
+        ended = asyncio.create_task(patch(author, made["id"], ends, tag))
+        await lined_up(embedded, 1)
+        body = minimal("mandatory_report", region=HOME) | parties
+        told = asyncio.create_task(school.submit("mandatory_report", body))
+        await lined_up(embedded, 2)
+    await connection.close()
+    assert (await ended).status_code == 204
+    reported = (await told).json()["case_id"]
+    assert reported != case and (await row_of(world, reported))["alert_open"]
+
+
 @pytest.mark.parametrize("addition", [False, True])
 async def test_a_report_and_an_end_at_one_moment(world: World, embedded: Embedded, addition: bool) -> None:
     """Her report joins a case that a court seals meanwhile: it has a case of its own, with an alert. What she adds

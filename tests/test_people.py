@@ -4,6 +4,7 @@ What a failed login says never tells why; the access log does (T02, T13).
 """
 
 import asyncio
+import hashlib
 import itertools
 import json
 import os
@@ -140,6 +141,23 @@ async def test_a_session_ends_after_twelve_hours_however_busy(world: World) -> N
     assert await knows(caller) == 200, "control"
     await world.by_hand(began, somebody.id, 12 * 60)
     assert [await knows(caller), await knows(caller)] == [401, 401]
+
+
+async def test_a_session_made_in_the_database_is_none(world: World) -> None:
+    """Who has the service's role in the database has not the key under which tokens are kept."""
+    somebody, token = await enrol.person(world), "t" * 43
+    sql = "INSERT INTO session (token_hash, account_id, opened_at, seen_at) VALUES ($1, $2, now(), now())"
+    caller = Caller(world.http, {"Authorization": f"Bearer {token}", "Purpose-Of-Use": "case_handling"})
+    await world.services.database.execute(sql, hashlib.sha256(token.encode()).digest(), somebody.id)
+    assert await knows(caller) == 401
+    await world.services.database.execute(sql, world.services.vault.lookup("session", token), somebody.id)
+    assert await knows(caller) == 200, "control"
+
+
+async def test_a_token_is_no_session_to_leave(world: World) -> None:
+    police = await world.agency("police")
+    assert (await police.send("DELETE", "/v1/sessions/current")).status_code == 404
+    assert await knows(police) == 200
 
 
 async def test_logout_ends_one_session(world: World) -> None:

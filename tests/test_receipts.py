@@ -30,6 +30,9 @@ async def test_reading_by_receipt(world: World) -> None:
     actor = world.services.vault.pseudonym("actor", str(case["id"]).encode())
     assert await logbook.count(world.services, "act = 'login-fail' AND actor = $1", actor) == 5, "each guess"
     assert len(await logbook.about(world.services, case["id"], "login-fail")) == 5, "and is found under the case"
+    url, secret = f"/v1/reports/{made['receipt']}/additions", {"Receipt-Secret": made["secret"]}
+    assert (await world.http.post(url, json={}, headers=secret)).status_code == 422, "which tells that it is right"
+    assert len(await logbook.about(world.services, case["id"], "deny")) == 1
 
 
 def shape(value: Any) -> Any:

@@ -20,6 +20,7 @@ OPEN = "NOT alert_open OR status = 'open' AND sealed_by IS NULL"
 
 
 def upgrade() -> None:
+    op.execute("LOCK TABLE cases IN SHARE ROW EXCLUSIVE MODE")  # before any row of it, or a writer waits for us and we for it
     found = op.get_bind().execute(sa.text(f"UPDATE cases SET alert_open = FALSE WHERE NOT ({OPEN})")).rowcount
     if found:
         print(f"{found} 个已结案或封存的个案尚有未应答的警情，已撤。Ended cases had alerts: taken back.", file=sys.stderr)

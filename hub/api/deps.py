@@ -149,7 +149,8 @@ class ReviewRoute(CallerRoute):
         try:
             return await super().answer(asked)
         except (HubError, ValidationError) as error:
-            if isinstance(error, Unavailable) or not hasattr(asked.state, "gate"):
+            entered = isinstance(error, Unavailable) or getattr(error, "entered", False)
+            if entered or not hasattr(asked.state, "gate"):
                 raise
             asked.app.state.tokens.sessions.forget(asked.headers["authorization"].partition(" ")[2])
             del asked.state.gate  # who has left is refused nothing in his name

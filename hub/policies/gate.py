@@ -28,6 +28,7 @@ from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, sealed, statement
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
+from hub.settings import operator
 
 CONFLICT = "party_conflict"
 STANDING = sum(facts.BIT[f] for f in ("involved", "territorial", "referred_in", "named_in_order", "superior"))
@@ -201,7 +202,7 @@ class Gate:
         row = await self.services.database.fetchrow(sql, *self.subject.parameters(), case)
         draft = self.draft(Act.policy)
         draft.actor, draft.unit_id = NOBODY, None  # the operator asks, about the account, which did nothing
-        draft.body |= {"about": draft.body.pop("who"), "command": "policy explain"}
+        draft.body |= {"about": draft.body.pop("who"), "command": "policy explain", "by": operator()}
         if row is not None:
             draft.case_refs = [row["ref"]]
         draft.body |= {"query": "explain", "count": int(row is not None)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub import admin, oversight, people
+from hub import admin, clock, oversight, people
 from tests import enrol, logbook
-from tests.world import HOME, Caller, World, call, someone
+from tests.world import AWAY, HOME, Caller, World, call, pair, someone
 
 
 async def looks(world: World, case: str) -> list[str]:
@@ -21,6 +21,8 @@ async def test_a_look_at_a_case_is_found_there(world: World) -> None:
     """By the case's id or by its reference in the log; a look at everything (the control) names no case."""
     police, auditor = await world.agency("police"), await world.person("auditor")
     case = (await police.filed("police_call", call()))["case_id"]
+    for _ in range(oversight.FEW_CASES):
+        await police.filed("police_call", call())
     await auditor.get("/v1/audit/entries")
     assert await looks(world, case) == ["create"]
     ref = world.services.vault.pseudonym("case", uuid.UUID(case).bytes)
@@ -30,6 +32,63 @@ async def test_a_look_at_a_case_is_found_there(world: World) -> None:
         assert await looks(world, case) == ["create"] + ["audit-read"] * n
     (newest,) = (await auditor.get("/v1/audit/entries", params={"case": case, "limit": 1})).json()["items"]
     assert newest["act"] == "audit-read" and newest["body"]["query"] == "log:case"
+
+
+async def test_a_look_at_few_cases_is_found_there(world: World) -> None:
+    """Who narrows by person and time until one entry is left has looked at its case; and what he asked for is said."""
+    police, auditor, officer = await world.agency("police"), await world.person("auditor"), await enrol.person(world)
+    case, since = (await police.filed("police_call", call()))["case_id"], clock.text(clock.now())
+    await (await officer.enters()).get(f"/v1/cases/{case}")
+    asked = {"who": officer.login, "act": "read", "since": since}
+    (found,) = (await auditor.get("/v1/audit/entries", params=asked)).json()["items"]
+    assert await looks(world, case) == ["create", "read", "audit-read"]
+    (look,) = await world.log(case=case, act="audit-read")
+    assert look["body"]["asked"] == {"who": [found["actor"]], "act": "read", "since": since}
+
+
+async def test_an_auditor_who_is_a_party_finds_nothing_of_the_case(world: World) -> None:
+    """The respondent himself: no entry that names it, however he asks; another auditor (the control) finds them, and
+    that he asked."""
+    police, person, parties = await world.agency("police"), someone()["id_number"], pair()
+    parties |= {"respondent_id_number": person}
+    case, other = [(await police.filed("police_call", call(p)))["case_id"] for p in (parties, pair())]
+    himself = await (await enrol.person(world, f"{HOME}-school", "auditor", person)).enters("audit")
+    found: list[dict[str, Any]] = []
+    for asked in ({"case": case}, {"unit": f"{HOME}-police", "act": "create", "limit": "200"}, {}):
+        found += (await himself.get("/v1/audit/entries", params=asked)).json()["items"]
+    ref, theirs = (str(world.services.vault.pseudonym("case", uuid.UUID(c).bytes)) for c in (case, other))
+    named = {ref for item in found for ref in item["cases"]}
+    assert ref not in named and theirs in named
+    (created,) = await world.log(case=case, act="create")
+    opened = f"/v1/audit/entries/{created['chain']}/{created['n']}"
+    absent = await himself.post(f"/v1/audit/entries/{uuid.uuid4()}/1", json={"reason": "x y"})
+    barred = await himself.post(opened, json={"reason": "x y"})
+    assert (barred.status_code, barred.text) == (absent.status_code, absent.text) and absent.status_code == 404
+    assert len(await world.log(case=case, outcome="conflict")) == 2
+    assert (await (await world.person("auditor")).post(opened, json={"reason": "x y"})).status_code == 200
+
+
+async def test_who_looked_for_her_is_found_among_the_looks_at_her(world: World) -> None:
+    """Another county finds nothing by her number, and leaves an entry under her case. Who looks for somebody unknown
+    again and again is seen to look for the same."""
+    parties, away = pair(), await world.agency("police", region=AWAY)
+    case = (await (await world.agency("police")).filed("police_call", call(parties)))["case_id"]
+    unknown = someone()["id_number"]
+    for number in (parties["victim_id_number"], unknown, unknown):
+        answer = await away.post("/v1/cases/search", json={"id_number": number})
+        assert answer.json() == {"items": [], "next": None}
+    (entry,) = await world.log(case=case, unit=f"{AWAY}-police")
+    assert (entry["act"], entry["outcome"], entry["body"]["tried"]) == ("deny", "deny", "search")
+    sought = [item["body"]["asked"]["sought"] for item in await world.log(unit=f"{AWAY}-police", act="search")][:3]
+    assert sought[0] == sought[1] != sought[2] == entry["body"]["asked"]["sought"]
+
+
+async def test_what_a_list_was_narrowed_by_is_said(world: World) -> None:
+    """What is left out of a list tells something too."""
+    police, since = await world.agency("police"), clock.text(clock.now())
+    await police.get("/v1/cases", params={"risk": "high", "status": "open"})
+    (entry,) = await world.log(unit=f"{HOME}-police", act="list", since=since)
+    assert entry["body"]["asked"] == {"risk": "high", "status": "open"}
 
 
 async def test_a_look_that_finds_nothing_is_found_there(world: World) -> None:
