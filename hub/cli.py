@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from hub import __version__, migrations, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
-from hub.db import Database
+from hub.db import Connection, Database, Unreachable
 from hub.demo.run import demo as run_demo
 from hub.intake import Intake
 from hub.main import create_app, open_services
@@ -174,7 +174,12 @@ def migrate(as_json: Json = False) -> None:
 
 async def _reach(url: str) -> None:
     """Does the owner get in? alembic would say it in a traceback."""
-    await (await Database(url).connect("HUB_OWNER_DATABASE_URL")).close()
+    await (await Database(url).connect("HUB_OWNER_DATABASE_URL", _may_create)).close()
+
+
+async def _may_create(connection: Connection) -> None:
+    if not await connection.fetchval("SELECT has_schema_privilege('public', 'CREATE')"):
+        raise Unreachable("HUB_OWNER_DATABASE_URL：须用 hub_owner / must be hub_owner: this role may create nothing")
 
 
 @app.command()
@@ -182,6 +187,7 @@ def check(as_json: Json = False) -> None:
     """检查配置、密钥、数据库持久性与规则，有问题则退出码为1。Checks everything a start needs; exit code 1 if not."""
 
     async def work(services: Services) -> str:
+        Intake(services, Writer(services)).spool.probe()
         return services.policy.version
 
     version = with_services(work)

@@ -88,7 +88,7 @@ def with_services(
     each row stands. As the schema's `owner` run changes that the running hub may not make."""
 
     async def main() -> Any:
-        services = await open_services(config)
+        services = await open_services(config, owner=owner)
         try:
             return await work(services)
         finally:
@@ -176,6 +176,8 @@ def rows_of(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
             known = list(reader.fieldnames or ())
             found = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        if isinstance(error, OSError):
+            fail(f"打不开 {path}。Cannot be opened: {error.strerror}")
         hint = "须为 UTF-8 的 CSV（Excel：另存为“CSV UTF-8”）。Cannot read it as CSV in UTF-8"
         fail(f"无法读取 {path}：{hint}: {type(error).__name__}")
     if missing := [name for name in columns if name not in known]:
@@ -192,7 +194,9 @@ def json_of(path: Path) -> Any:
     """The content of a JSON file (UTF-8)."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"打不开 {path}。Cannot be opened: {error.strerror}")
+    except ValueError as error:
         fail(f"无法读取 {path}：须为 UTF-8 的 JSON。Cannot read it as JSON: {type(error).__name__}")
 
 
@@ -200,6 +204,10 @@ def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Rows as a table, or as JSON when asked."""
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if len(rows) == 1:  # what is shown once, perhaps, and copied from here
+        for name, value in rows[0].items():
+            out.print(f"{name}: {'' if value is None else value}", markup=False, highlight=False, soft_wrap=True)
         return
     table = RichTable()
     for name in rows[0] if rows else ("（空 empty）",):

@@ -105,6 +105,10 @@ class Intake:
         self._draining: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        try:
+            self.spool.probe()
+        except OSError as error:  # while the database is there reports are taken all the same
+            log.error("spool", error=type(error).__name__, folder=str(self.spool.folder))
         self._draining = asyncio.create_task(self._drain_for_ever())
 
     async def stop(self) -> None:

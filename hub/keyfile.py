@@ -36,7 +36,7 @@ def create(path: Path, *, demo: bool) -> None:
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys. Each in its turn,
     and on disk before: a key that is not in the file is lost, and with it every case under it."""
-    owned = _found(path)
+    owned = private(path)
     with _alone(path.parent):
         raw = _read(path)
         raw["masters"].insert(0, _new_master())
@@ -72,8 +72,7 @@ def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:
     """Read the key file; refuses one that others can read, and a demo key outside a demo."""
     if suite not in SUITES:
         raise KeyRefused(f"HUB_SUITE 只能是 aes 或 sm / must be aes or sm, not {suite!r}")
-    if stat.S_IMODE(_found(path).st_mode) & 0o077:
-        raise KeyRefused(f"主密钥文件须为 0600 / {path} must be mode 0600")
+    private(path)
     raw = _read(path)
     if raw["demo"] and not demo:
         raise KeyRefused("演示密钥只可用于演示 / this is a demo key; a real deployment needs its own")
@@ -114,6 +113,14 @@ def _found(path: Path) -> os.stat_result:
     if not path.exists():
         raise KeyRefused(f"缺少主密钥文件 / no master key at {path}; make one with: hub keys create")
     return path.stat()
+
+
+def private(path: Path) -> os.stat_result:
+    """The file, if nobody else can read it; raises `KeyRefused`."""
+    found = _found(path)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise KeyRefused(f"主密钥文件须为 0600；可能已被他人读取 / {path} must be mode 0600; others may have read it")
+    return found
 
 
 def _new_master() -> dict[str, str]:

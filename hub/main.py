@@ -45,16 +45,17 @@ HEADERS = [
 ]
 
 
-async def open_services(config: settings.Settings, *, waits: bool = False) -> Services:
+async def open_services(config: settings.Settings, *, waits: bool = False, owner: bool = False) -> Services:
     """Everything a process needs, connected and checked; the committer is started by the caller. One that `waits` for a
-    database that is away gets it shut: reports go to disk, all else is refused, until `let_in`."""
+    database that is away gets it shut: reports go to disk, all else is refused, until `let_in`. A command may be the
+    schema's `owner`, and nothing else may."""
     vault = keyfile.load(config.key_file, demo=config.demo, suite=config.suite)
     policy, database = Policy.load(config.policy), Database(config.database_url, config.pool_size)
     committer, directory = Committer(database, vault, config.log_timeout), Directory(database)
     reads = Reads(database.main), Reads(database.audit)
     services = Services(config, database, vault, committer, directory, policy, *reads)
     try:
-        await _connect(services)
+        await _connect(services, owner=owner)
     except BaseException as error:
         if not (waits and isinstance(error, Unreachable) and error.away):
             await database.close()
@@ -62,13 +63,25 @@ async def open_services(config: settings.Settings, *, waits: bool = False) -> Se
     return services
 
 
-async def _connect(services: Services) -> None:
+async def _connect(services: Services, *, owner: bool = False) -> None:
     if services.database.shut:
-        await services.database.connect("HUB_DATABASE_URL", partial(_check_key, services.vault))
+        checks = partial(_check_role, owner=owner), partial(_check_key, services.vault)
+        await services.database.connect("HUB_DATABASE_URL", *checks)
     try:
         await services.directory.refresh()
     except UNMIGRATED as error:
         raise unreachable("HUB_DATABASE_URL", error) from None
+
+
+async def _check_role(connection: Connection, *, owner: bool) -> None:
+    """The log can only be added to because the service's role may do no more: who may is not to serve, nor check."""
+    may_erase = await connection.fetchval("SELECT has_table_privilege('access_log', 'DELETE')")
+    if may_erase and not owner:
+        raise Unreachable(
+            "HUB_DATABASE_URL：须用 hub_app：此用户可改、可删访问日志 / must be hub_app: this role may alter the log"
+        )
+    if owner and not may_erase:
+        raise Unreachable("HUB_DATABASE_URL：须用 hub_owner / must be hub_owner")
 
 
 async def _check_key(vault: keys.Vault, connection: Connection) -> None:

@@ -1,10 +1,14 @@
 """Bringing the schema up to date: alembic, in a process of its own, since a running hub has no use for it."""
 
 import os
+import re
 import subprocess
 import sys
 
 from hub.settings import ROOT
+
+_ERROR = re.compile(r"[\w.]+(Error|Exception|Util)\b.*:")
+"""The line of a traceback that says what; SQLAlchemy's next say where to read about it."""
 
 
 class MigrationFailed(RuntimeError):
@@ -22,5 +26,6 @@ def upgrade(owner_url: str, target: str = "head") -> None:
         text=True,
     )
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        said = [line for line in lines if _ERROR.match(line)][-1:] or lines[-1:]
         raise MigrationFailed(f"数据库结构升级失败 / migration failed: {' '.join(said)}")

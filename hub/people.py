@@ -3,7 +3,7 @@ minutes, and after twelve hours in any case (OWASP ASVS 4.0.3, 3.3.2)."""
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -178,10 +178,10 @@ WHERE s.token_hash = {}::bytea AND s.ended_at IS NULL AND s.seen_at > {}::timest
 """
 
 
-BARRED = """
-CASE WHEN a.role = 'auditor' THEN ARRAY(SELECT c.ref FROM party_key k JOIN cases c ON c.id = k.case_id
- WHERE k.key IN (a.id_key, a.phone_key) AND c.party_keys && ARRAY[a.id_key, a.phone_key]) END AS barred
-"""
+PARTY_TO = (
+    "SELECT c.ref FROM party_key k JOIN cases c ON c.id = k.case_id"
+    " WHERE k.key = ANY($1::bytea[]) AND c.party_keys && $1::bytea[]"
+)
 
 
 def _bounds(services: Services) -> tuple[datetime, datetime]:
@@ -193,13 +193,13 @@ def _bounds(services: Services) -> tuple[datetime, datetime]:
 async def session_subject(services: Services, token: str) -> Subject:
     """Who a session token is; being seen keeps it alive."""
     hashed, now = _stored(services, token), clock.now()
-    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path, {BARRED} {LIVING.format('$1', '$2', '$3')}"
+    sql = f"SELECT s.seen_at, a.*, u.code, u.type, u.area, u.path {LIVING.format('$1', '$2', '$3')}"
     row = await services.database.fetchrow(sql, hashed, *_bounds(services))
     if row is None:
         raise Unauthenticated
     if row["seen_at"] < now - timedelta(seconds=60):
         await services.database.execute("UPDATE session SET seen_at = $2 WHERE token_hash = $1", hashed, now)
-    return subject_of(row, session=hashed.hex()[:16], token_hash=hashed, barred=frozenset(row["barred"] or ()))
+    return subject_of(row, session=hashed.hex()[:16], token_hash=hashed)
 
 
 def still_living(services: Services, subject: Subject, first: int) -> tuple[str, tuple[Any, ...]]:
@@ -231,6 +231,8 @@ class Sessions:
             self.forget(token)
             subject = await session_subject(self.services, token)
             if asks:
+                barred = await self.services.database.fetch(PARTY_TO, list(subject.person_keys))
+                subject = replace(subject, barred=frozenset(row["ref"] for row in barred))
                 self._known = {t: held for t, held in self._known.items() if held[1] > clock.ticks()}
                 self._known[token] = subject, clock.ticks() + REMEMBERED
         return subject

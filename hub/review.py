@@ -132,6 +132,10 @@ def keys_create(as_json: Json = False) -> None:
     done(f"已生成 {path}。Created.", as_json, created=path)
 
 
+async def _answers(services: Services) -> None:
+    """The database is there, and the key is its own: opening the services has found so."""
+
+
 @key_commands.command("rotate")
 def keys_rotate(
     finish: Annotated[bool, typer.Option("--finish", help="只重包，不加新密钥。Only re-wrap, add no key.")] = False,
@@ -144,6 +148,9 @@ def keys_rotate(
     when it was broken off, run it with --finish, which adds no key.
     """
     if not finish:
+        with starting():
+            keyfile.private(settings.current().key_file)
+        with_services(_answers)  # else each attempt would leave one more key
         with starting():
             keyfile.rotate(settings.current().key_file)
     with Progress("{task.description}", "{task.completed}", console=err) as progress:

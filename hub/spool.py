@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,13 +26,24 @@ class Spool:
 
     def append(self, batch: list[Spooled]) -> None:
         """Write and fsync. Raises `OSError` when the disk does not take it."""
-        if not self.folder.exists():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _fsync(self.folder.parent)
+        self._there()
         raws = ([values, kind, code.hex(), secret.hex(), at, str(id_)] for values, kind, code, secret, at, id_ in batch)
         lines = (base64.b64encode(self._sealer.seal(orjson.dumps(raw), b"spool")) for raw in raws)
         # no clock set back, no other process has that name
         self._write(self.folder / f"{clock.micros()}-{batch[0][-1]}.sealed", lines)
+
+    def probe(self) -> None:
+        """Can it be written? Raises `OSError`: while the database is away, reports would be refused."""
+        self._there()
+        path = self.folder / f"{uuid4()}.probe"
+        self._write(path, ())
+        path.unlink()
+
+    def _there(self) -> None:
+        if not self.folder.is_dir():
+            self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(exist_ok=True, mode=0o700)
+            _fsync(self.folder.parent)
 
     def set_aside(self, path: Path, lines: list[bytes]) -> None:
         """Keep lines of a file that nobody can read beside it, for a person to look at, so that it need not stay."""
@@ -41,7 +53,7 @@ class Spool:
     def _write(self, path: Path, lines: Iterable[bytes]) -> None:
         temporary = path.with_name(f"{path.name}.{uuid4()}.part")  # nobody else's, who may be at the same file
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=partial(os.open, mode=0o600)) as file:
                 file.writelines(line + b"\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())

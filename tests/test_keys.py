@@ -8,6 +8,7 @@ import os
 import stat
 import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -245,3 +246,13 @@ def test_an_id_made_of_drawn_bytes_is_that_of_the_standard_library() -> None:
         made = ids.random_form(drawn)
         assert made == uuid.UUID(bytes=drawn, version=4) == ids.of_text(str(made)) and made.version == 4
         assert hash(made) == hash(uuid.UUID(str(made))) and made != uuid.UUID(bytes=drawn[::-1], version=4)
+
+
+def test_two_rotations_at_once_lose_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    keyfile.create(path, demo=True)
+    with ThreadPoolExecutor(8) as several:
+        made = list(several.map(keyfile.rotate, [path] * 24))
+    held = [master["id"] for master in json.loads(path.read_bytes())["masters"]]
+    assert len(held) == 25 and set(made) < set(held)
+    assert [file.name for file in tmp_path.iterdir()] == ["master.key"] and path.stat().st_mode & 0o777 == 0o600

@@ -27,7 +27,7 @@ from hub.policies import facts
 from hub.policies.decide import CLEAR, Decision, Table
 from hub.policies.query import CASE_COLUMNS, Query, Seen, entries_of, sealed, statement
 from hub.policies.services import Services
-from hub.policies.subject import Purpose, Subject
+from hub.policies.subject import SYSTEM, Purpose, Subject
 from hub.settings import operator
 
 CONFLICT = "party_conflict"
@@ -57,7 +57,13 @@ class Gate:
     async def admit(self) -> None:
         """Refuse by shape a purpose that this caller may not state, before any SQL."""
         if self.purpose is None or not self.table.stateable:
-            await self.refuse(Forbidden("不得以此目的访问。", "You may not state this purpose.", reason="purpose"))
+            zh, en = "不得以此目的访问。", "You may not state this purpose."
+            if self.purpose is Purpose.sync and self.subject.role != SYSTEM:
+                zh, en = (
+                    f"{zh}sync 为系统自身所用，不写 On-Behalf-Of。",
+                    f"{en} sync is a system's own: no On-Behalf-Of.",
+                )
+            await self.refuse(Forbidden(zh, en, reason="purpose"))
 
     async def require(self, category: str, least: int = CLEAR) -> None:
         """Refuse by shape, before any SQL, a predicate on a category the caller can never read in a case.
@@ -174,7 +180,7 @@ class Gate:
         error.entered = True
         draft = self.draft(act)
         draft.outcome, draft.status = "deny", error.status
-        draft.body |= {"error": error.code, "about": {k: str(v)[:100] for k, v in error.extra.items()}}
+        draft.body |= {"error": error.code, "about": {k: _brief(v) for k, v in error.extra.items()}}
         if about is not None:
             draft.case_refs = [about]
         await self.services.committer.commit(draft)
@@ -239,6 +245,13 @@ class Gate:
         what = {"clear": [category], "parts": sorted(columns), "facts": item.decision.facts}
         draft.body |= {"what": [what], "query": "attachments", "count": len(files)}
         return await self.services.committer.commit(draft)
+
+
+def _brief(value: object) -> str:
+    """What an entry repeats of a refusal; of what was wrong with fields, where."""
+    if isinstance(value, list):
+        value = " ".join(str(e.get("pointer", "")) if isinstance(e, dict) else str(e) for e in value)
+    return str(value)[:200]
 
 
 @cache
