@@ -194,3 +194,32 @@ async def test_what_came_before_a_process_knew_is_handed_over(world: World) -> N
     await world.by_hand("UPDATE cases SET intake = ARRAY[$2::uuid] WHERE id = $1", case["id"], older.id)
     await admin.hand_over(world.services, code)
     assert (await row_of(world, str(case["id"])))["intake"] == [unit(world, "police")]
+
+
+async def test_a_unit_that_works_again_keeps_what_it_has(world: World) -> None:
+    """Disabled by mistake, and enabled before the command hands over for the second time."""
+    code = f"{HOME}-police-again"
+    await admin.add_units(world.services, [admin.NewUnit(code, "又开", "police", f"{HOME}005000", f"{HOME}-police")])
+    await admin.disable(world.services, "units", code)
+    await admin.enable(world.services, "units", code)
+    case = await case_of(world.services, await report(world, region=f"{HOME}005000", what="正在打人"))
+    assert case["intake"] == [world.services.directory.codes[code].id]
+    await admin.hand_over(world.services, code)
+    assert (await row_of(world, str(case["id"])))["intake"] == case["intake"]
+
+
+async def test_a_case_that_is_sealed_no_more_has_changed_for_who_sees_it_again(world: World) -> None:
+    """Civil affairs works on it, and missed the judgment that came meanwhile; a correction unseals it."""
+    court, civil = await world.agency("court"), await world.agency("civil_affairs")
+    case = (await (await world.agency("police")).filed("police_call", call()))["case_id"]
+    await civil.filed("shelter_stay", minimal("shelter_stay"), case=case)
+    made = await court.filed("sealing", minimal("sealing", sealed=True), case=case)
+    since = clock.text(clock.now())
+
+    async def pulled() -> list[str]:
+        answer = await civil.get("/v1/cases", params={"updated_since": since})
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert await pulled() == []
+    await amended(court, made["id"], {"sealed": False})
+    assert await pulled() == [case]

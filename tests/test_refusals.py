@@ -3,6 +3,7 @@
 import re
 import shutil
 import socket
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,14 @@ def test_a_rotation_that_cannot_be_leaves_no_key(config: Settings, tmp_path: Pat
         file.chmod(mode)
         told(config, "keys", "rotate", HUB_KEY_FILE=str(file), HUB_DATABASE_URL=url)
         assert file.read_bytes() == before
+
+
+def test_a_name_like_an_account_s_id(world: World, config: Settings) -> None:
+    """The log would be searched for an account of this id, and find nothing."""
+    number = someone()["id_number"]
+    given = ("accounts", "add", UNIT, str(uuid.uuid4()), "caseworker", "--id-number", number)
+    assert "UUID" in told(config, *given)
+    assert "UUID" in told(config, *given[:3], "somebody", *given[4:], "--login", str(uuid.uuid4()))
 
 
 @pytest.mark.parametrize("command", ["check", "migrate"])

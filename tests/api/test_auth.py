@@ -11,6 +11,7 @@ import pytest
 from hub import admin, clock
 from hub.api import auth
 from hub.demo.province import TYPES
+from hub.demo.replay import ASSERTION, client_assertion
 from hub.policies import facts
 from hub.policies.decide import Policy
 from hub.policies.subject import Purpose
@@ -244,6 +245,12 @@ async def test_every_token_issued_and_refused_is_logged(world: World) -> None:
     await police.caller()
     (entry,) = await world.log(act="login", who=police.code)
     assert entry["body"]["who"]["client"] == police.code and entry["unit"] == police.code
+    assertion = client_assertion(police.code, world.people["pems"][police.code], world.url)
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": assertion}
+    assert [(await world.http.post("/oauth/token", data=form)).status_code for _ in range(2)] == [200, 401]
+    assert len(await world.log(act="login-fail", who=police.code)) == 1, (
+        "who repeats what a system signed is found among what that system did"
+    )
 
 
 async def test_no_system_acts_for_an_administrator(world: World) -> None:
