@@ -181,7 +181,8 @@ async def history(gate: Gate, case_id: UUID) -> bytes:
     """Every version of every record, as far as it changed something this caller can see.
 
     Versions are numbered for the caller: a version that changed only withheld categories leaves no gap. Where there are
-    more than an answer holds, whole records give way, so that the numbers stay what they are.
+    more than an answer holds, whole records give way, so that the numbers stay what they are, and of one with more
+    versions than that the newest.
     """
     (join, where), more = VERSIONS, "r.made_at, r.changed, r.current"
     query = Query("history", where, (case_id,), join=join, extra=more, rows=ROWS, alike=True)
