@@ -15,8 +15,8 @@ from rich.progress import Progress, TaskID
 from hub import admin, keyfile, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
 from hub.people import ACCOUNT, subject_of
-from hub.policies import matrix
-from hub.policies.decide import Policy
+from hub.policies import facts, matrix
+from hub.policies.decide import Policy, Table
 from hub.policies.gate import Gate
 from hub.policies.rules import PolicyRefused
 from hub.policies.services import Services
@@ -107,9 +107,19 @@ def policy_explain(
             fail("账号不存在或已停用（见 hub accounts list）。No such account, or disabled; see hub accounts list.")
         gate = Gate(services, subject_of(row), purpose)
         bits = await gate.facts_of(case)
+        err.print(_facts(gate.table, bits), markup=False, highlight=False, soft_wrap=True)
         return [asdict(reason) for reason in matrix.explain(gate.table, bits)]
 
     show(with_services(work), as_json)
+
+
+def _facts(table: Table, bits: int) -> str:
+    """What holds between the account and the case; and of what one fact must, where that is all that bars."""
+    held = facts.true_in(bits)
+    said = f"成立的事实 facts that hold: {', '.join(held) or '无 none'}"
+    if table.stateable and not table.purpose_any and not set(held) & set(table.purpose_facts):
+        said += f"；此目的须有其一 this purpose needs one of: {', '.join(table.purpose_facts)}"
+    return said
 
 
 def _done(progress: Progress, task: TaskID, count: int) -> None:

@@ -12,9 +12,10 @@ from hub.audit.committer import NOBODY
 from hub.models.fields import CATEGORIES
 from hub.settings import ROOT, Settings
 from tests import logbook
+from tests.commands import run
 from tests.forms import minimal
 from tests.policies.files import BY_ID, SHIPPED, changed, instead
-from tests.world import HOME, World, call, instant, pair
+from tests.world import AWAY, HOME, World, call, instant, pair
 
 
 async def explained(config: Settings, account: str, case: str) -> list[dict[str, Any]]:
@@ -48,6 +49,18 @@ async def test_a_case_explained(world: World, config: Settings) -> None:
     case = await services.database.fetchrow("SELECT number FROM cases WHERE id = $1::uuid", made["case_id"])
     assert case is not None
     assert {r["category"]: r for r in await explained(config, str(row["id"]), case["number"])} == reasons
+
+
+async def test_what_holds_and_what_is_missing_is_said(world: World, config: Settings) -> None:
+    """Why one sees nothing: of what the purpose needs none holds."""
+    case, said = (await (await world.agency("police")).filed("police_call", call()))["case_id"], []
+    for county in (HOME, AWAY):
+        unit = world.services.directory.codes[f"{county}-police"].id
+        row = await world.services.database.fetchrow("SELECT id FROM account WHERE unit_id = $1 LIMIT 1", unit)
+        given = ("policy", "explain", "--account", str(row["id"]), "--case", case)
+        said.append((await asyncio.to_thread(run, config, *given)).stderr)
+    assert "facts that hold: involved" in said[0] and "needs" not in said[0]
+    assert "facts that hold: 无 none" in said[1] and "needs one of: involved" in said[1]
 
 
 async def test_a_policy_that_masks_refuge_keeps_it_out_of_lists(world: World) -> None:
