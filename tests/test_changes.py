@@ -178,7 +178,7 @@ async def test_keys_are_rotated_without_an_outage(world: World, config: Settings
     assert gone.returncode == 1 and "--remove-key" in gone.stderr
     kid = signing.public_jwk(new)["kid"]
     none = await asyncio.to_thread(run, config, "clients", "change", police.code, "--remove-key", kid, "--yes")
-    assert none.returncode == 1 and "1 to 4" in none.stderr, "the last one stays"
+    assert none.returncode == 1 and "last key" in none.stderr, "it stays"
     file.write_bytes(orjson.dumps({"keys": [signing.public_jwk(signing.new_signing_key()) | {"kid": kid}]}))
     other = await asyncio.to_thread(run, config, "clients", "change", police.code, "--add-keys", str(file))
     assert other.returncode == 1 and "kid" in other.stderr
