@@ -237,7 +237,7 @@ def _join(faults: Faults, held: dict[str, Any], jwks: Any) -> None:
         if not same(held.setdefault(key["kid"], key), key):
             wrong = "kid 已用于另一公钥，请换 kid", "has a kid that another key of this system has: give it another"
     if not held:
-        wrong = "这是最后一把公钥：先加新的，或停用（hub clients disable）", "its last key: add another first, or disable it"
+        wrong = "最后一把公钥：先加新的，或停用（hub clients disable）", "its last key: add another, or disable it"
     wrong = wrong or wrong_set({"keys": list(held.values())})
     if wrong is not None:
         faults.found(0, "add_keys" if jwks is not None else "remove_key", *wrong)
