@@ -1,9 +1,7 @@
 """What a command is told wrongly: a sentence that names the setting, the option or the line; never a traceback."""
 
 import re
-import shutil
 import socket
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -51,42 +49,6 @@ def test_an_address_that_leads_nowhere(config: Settings, command: str, wrong: st
     name = "HUB_OWNER_DATABASE_URL" if command[:3] in ("mig", "acc") else "HUB_DATABASE_URL"
     said = told(config, *command.split(), **{name: ADDRESSES[wrong]})
     assert re.search(rf"(?<!_OWNER_)\b{name}\b", said) and "pa55" not in said
-
-
-def test_a_role_that_may_alter_the_log_does_not_serve(config: Settings, embedded: Embedded) -> None:
-    """That the log is only added to rests on the role of the service; and who may create nothing migrates nothing."""
-    for role in ("hub_owner", "postgres"):
-        for command in ("check", SERVE):
-            said = told(config, *command.split(), HUB_DATABASE_URL=embedded.url(role, "hub"))
-            assert "hub_app" in said and "HUB_DATABASE_URL" in said
-    for command in ("migrate", f"units rename {UNIT} x"):
-        said = told(config, *command.split(), HUB_OWNER_DATABASE_URL=config.database_url)
-        assert "hub_owner" in said and "HUB_OWNER_DATABASE_URL" in said
-
-
-def test_a_spool_that_cannot_be_written(config: Settings, tmp_path: Path) -> None:
-    (tmp_path / "spool").write_text("")
-    said = told(config, "check", HUB_DATA=str(tmp_path), HUB_KEY_FILE=str(config.key_file))
-    assert str(tmp_path) in said
-
-
-def test_a_rotation_that_cannot_be_leaves_no_key(config: Settings, tmp_path: Path) -> None:
-    """Neither where the database is away, nor where others may have read the file."""
-    file = tmp_path / "master.key"
-    shutil.copyfile(config.key_file, file)
-    before = file.read_bytes()
-    for mode, url in ((0o600, ADDRESSES["unreachable"]), (0o644, config.database_url)):
-        file.chmod(mode)
-        told(config, "keys", "rotate", HUB_KEY_FILE=str(file), HUB_DATABASE_URL=url)
-        assert file.read_bytes() == before
-
-
-def test_a_name_like_an_account_s_id(world: World, config: Settings) -> None:
-    """The log would be searched for an account of this id, and find nothing."""
-    number = someone()["id_number"]
-    given = ("accounts", "add", UNIT, str(uuid.uuid4()), "caseworker", "--id-number", number)
-    assert "UUID" in told(config, *given)
-    assert "UUID" in told(config, *given[:3], "somebody", *given[4:], "--login", str(uuid.uuid4()))
 
 
 @pytest.mark.parametrize("command", ["check", "migrate"])

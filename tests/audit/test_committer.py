@@ -75,46 +75,6 @@ async def test_unknown_outcome(services: Services, committer: Committer, embedde
     assert sorted(by_n) == list(range(2, len(by_n) + 2))
 
 
-PLANT = (
-    "INSERT INTO access_log (w, n, at, act, purpose, outcome, status, actor, case_refs, leaf, body)"
-    " SELECT $1, n, now(), 'read', '', 'permit', 200, $1, '{}', '', '' FROM generate_series($2::bigint, $3) n"
-)
-"""Rows of nobody's, where a chain's next entries are to come: the service's role may add what it likes."""
-
-
-async def test_a_row_that_was_there_before_is_no_entry(services: Services, committer: Committer) -> None:
-    before = committer.w
-    await services.database.execute(PLANT, before, committer.last[0] + 1, committer.last[0] + 50)
-    with pytest.raises(Unavailable):
-        await committer.commit(read(i="hidden"))
-    assert committer.w != before
-    ticket = await committer.commit(read(i="next"))
-    (row,) = await logbook.rows(services, "w = $1 AND n = $2", *ticket.chain)
-    assert logbook.body(services, row)["i"] == "next"
-
-
-async def test_nor_is_one_that_came_while_the_outcome_was_unknown(
-    services: Services, committer: Committer, embedded: Embedded
-) -> None:
-    other = await superuser(embedded)
-    for planted in (False, True):
-        async with other.transaction():
-            await other.execute("LOCK TABLE access_log IN EXCLUSIVE MODE")
-            waiting = asyncio.create_task(committer.commit(read(i="hidden")))
-            await asyncio.sleep(0.1)
-            assert committer._connection is not None
-            await other.execute("SELECT pg_terminate_backend($1)", committer._connection.get_server_pid())
-            if planted:
-                await other.execute(PLANT, committer.w, committer.last[0] + 1, committer.last[0] + 1)
-        if planted:
-            with pytest.raises(Unavailable):
-                await waiting
-        else:
-            assert (await waiting).chain[0] == committer.w, "control"
-    await other.close()
-    assert await committer.commit(read(i="next"))
-
-
 async def test_503_and_recovery(world: World, embedded: Embedded) -> None:
     """The log blocked: data routes answer 503 without a byte of the case, readyz too; then all is well again."""
     police = await world.agency("police")
