@@ -22,6 +22,12 @@ class HubError(Exception):
         self.entered = False
 
 
+def entered(error: HubError) -> HubError:
+    """The same, of which an entry is there already."""
+    error.entered = True
+    return error
+
+
 class BadRequest(HubError):
     status, code = 400, "bad_request"
     zh, en = "请求格式不正确。", "The request is malformed."

@@ -1,16 +1,14 @@
 """The master key file: made once, mode 0600, never replaced; rotation puts a new key in front of the old ones."""
 
 import base64
-import fcntl
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hub import disk
 from hub.keys import SUITES, Vault
 from hub.signing import new_signing_key, public_jwk
 
@@ -30,42 +28,22 @@ def create(path: Path, *, demo: bool) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, raw)
-    _settle(path.parent)
+    disk.settle(path.parent)
 
 
 def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys. Each in its turn,
     and on disk before: a key that is not in the file is lost, and with it every case under it."""
     owned = private(path)
-    with _alone(path.parent):
+    with disk.alone(path.parent):
         raw = _read(path)
         raw["masters"].insert(0, _new_master())
         temporary = path.with_suffix(f".{secrets.token_hex(4)}")
         _write(temporary, raw)
         os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
         temporary.replace(path)
-        _settle(path.parent)
+        disk.settle(path.parent)
     return str(raw["masters"][0]["id"])
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time: a lock on the folder, which stays while files in it are replaced."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _settle(folder: Path) -> None:
-    """Names of files too are on disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load(path: Path, *, demo: bool, suite: str = "aes") -> Vault:

@@ -11,7 +11,7 @@ from hub import cursors, ids, keys
 from hub.audit.committer import Draft
 from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
-from hub.errors import Forbidden, Invalid, NotFound, Unavailable
+from hub.errors import Forbidden, Invalid, NotFound, Unavailable, entered
 from hub.models.values import NO_NUL, Moment
 from hub.people import still_lives, still_living
 from hub.policies.gate import Gate
@@ -67,13 +67,14 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     Entries that name a case to which he is a party are not there for him."""
     _only_auditors(gate)
     filters = await _known(gate, filters)
-    where, args = _where(gate, filters)
+    actors = [gate.services.vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",") if who]
+    where, args = _where(gate, filters, actors)
     source = OF_CASE if filters.case else "access_log l"
     tail = f"ORDER BY l.at DESC, l.w DESC, l.n DESC LIMIT {filters.limit}"
     sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}"
     rows = await _fetched(gate, sql, args, ROWS if _sparse(filters) else filters.limit)
     draft = gate.draft(Act.audit_read)
-    draft.body |= {"query": _shape(filters), "count": len(rows), "asked": _asked(gate, filters)}
+    draft.body |= {"query": _shape(filters), "count": len(rows), "asked": _asked(filters, actors)}
     draft.case_refs = _few(rows)
     if filters.case:  # the first arguments are what it is called by
         named = await gate.services.database.fetch(NAMED, *args[:2])
@@ -111,9 +112,7 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
         _conflict(draft)
     await gate.services.committer.commit(draft)
     if barred:
-        missing = NotFound()
-        missing.entered = True
-        raise missing
+        raise entered(NotFound())
     key = _key_of(gate, row)
     (shown,) = _shown(gate, rows, key)
     return orjson.dumps(shown | {"rows": _rows(row, key)}, option=orjson.OPT_UTC_Z)
@@ -130,14 +129,10 @@ def _few(rows: list[Any]) -> list[UUID]:
     return [ids.of_text(ref) for ref in refs] if len(refs) <= FEW_CASES else []
 
 
-def _asked(gate: Gate, filters: LogFilters) -> dict[str, Any]:
+def _asked(filters: LogFilters, actors: list[UUID]) -> dict[str, Any]:
     """What was asked for, as an entry says it: people and systems by pseudonym."""
     said = filters.model_dump(mode="json", exclude_defaults=True, exclude={"case", "limit", "cursor"})
-    return said | {"who": [str(actor) for actor in _actors(gate, filters)]} if filters.who else said
-
-
-def _actors(gate: Gate, filters: LogFilters) -> list[UUID]:
-    return [gate.services.vault.pseudonym("actor", _actor(who)) for who in filters.who.split(",")]
+    return said | {"who": list(map(str, actors))} if actors else said
 
 
 def _only_auditors(gate: Gate) -> None:
@@ -202,7 +197,7 @@ def _shape(filters: LogFilters) -> str:
     return "log:" + "+".join(names)
 
 
-def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
+def _where(gate: Gate, filters: LogFilters, actors: list[UUID]) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     args: list[Any] = []
 
@@ -214,8 +209,7 @@ def _where(gate: Gate, filters: LogFilters) -> tuple[str, list[Any]]:
     if filters.case:  # the first arguments, as `OF_CASE` has it
         case = ids.of_text(filters.case)
         args += [case, vault.pseudonym("case", case.bytes)]
-    if filters.who:
-        actors = _actors(gate, filters)
+    if actors:
         add(f"l.actor IN ({', '.join(f'{{{i}}}::uuid' for i in range(len(actors)))})", *actors)
     if filters.unit:
         add("l.unit_id = {0}::uuid", directory.codes[filters.unit].id)

@@ -75,19 +75,26 @@ def open_totp(vault: Vault, account_id: UUID, sealed: bytes) -> str:
     return vault.misc.open(sealed, b"totp|" + account_id.bytes).decode()
 
 
+def of_unit(row: Any) -> dict[str, Any]:
+    """What a subject has of its unit, from a row joined with that."""
+    return {
+        "unit_type": row["type"],
+        "unit_id": row["unit_id"],
+        "unit_code": row["code"],
+        "area": row["area"],
+        "path": row["path"],
+    }
+
+
 def subject_of(row: Any, **more: Any) -> Subject:
     """The subject of an account row (joined with its unit)."""
     person = tuple(bytes(k) for k in (row["id_key"], row["phone_key"]) if k)
     return Subject(
-        unit_type=row["type"],
         role=row["role"],
-        unit_id=row["unit_id"],
-        unit_code=row["code"],
-        area=row["area"],
-        path=row["path"],
         account_id=row["id"],
         account_rev=row["rev"],
         person_keys=person,
+        **of_unit(row),
         **more,
     )
 

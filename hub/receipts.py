@@ -46,8 +46,7 @@ async def receipt_subject(services: Services, code: str, secret: str) -> Subject
     """
     code = "".join(c for c in code if c.isdigit())
     row = await services.database.fetchrow(
-        "SELECT r.*, c.ref, c.reporter_confirmed FROM receipt r JOIN cases c ON c.id = r.case_id"
-        " WHERE r.code_hash = $1",
+        "SELECT r.*, c.reporter_confirmed FROM receipt r JOIN cases c ON c.id = r.case_id WHERE r.code_hash = $1",
         services.vault.lookup("receipt", code),
     )
     if row is None or len(code) != 16:
@@ -58,7 +57,7 @@ async def receipt_subject(services: Services, code: str, secret: str) -> Subject
     given = services.vault.lookup("receipt_secret", code, secret.upper().replace("-", "").replace(" ", ""))
     if not secrets.compare_digest(given, bytes(row["secret_hash"])):
         guess = Subject(REPORTER, "reporter_receipt", own_case=row["case_id"], key=name)
-        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail, row["ref"])
+        await reporter_gate(services, guess).refuse(NotFound(), Act.login_fail)
     role = "reporter_victim" if row["reporter_is_victim"] and row["reporter_confirmed"] else "reporter_other"
     return Subject(REPORTER, role, unit_id=row["record_id"], own_case=row["case_id"], key=name)
 

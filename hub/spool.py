@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from hub import clock
+from hub import clock, disk
 from hub.keys import Sealer
 
 Spooled = tuple[dict[str, Any], str, bytes, bytes, datetime, UUID]
@@ -43,7 +43,7 @@ class Spool:
         if not self.folder.is_dir():
             self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.mkdir(exist_ok=True, mode=0o700)
-            _fsync(self.folder.parent)
+            disk.settle(self.folder.parent)
 
     def set_aside(self, path: Path, lines: list[bytes]) -> None:
         """Keep lines of a file that nobody can read beside it, for a person to look at, so that it need not stay."""
@@ -61,7 +61,7 @@ class Spool:
             temporary.unlink(missing_ok=True)
             raise
         temporary.replace(path)
-        _fsync(self.folder)
+        disk.settle(self.folder)
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))
@@ -78,11 +78,3 @@ class Spool:
         raw = orjson.loads(self._sealer.open(base64.b64decode(line), b"spool"))
         values, kind, code, secret, at, record_id = raw
         return values, kind, bytes.fromhex(code), bytes.fromhex(secret), datetime.fromisoformat(at), UUID(record_id)
-
-
-def _fsync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

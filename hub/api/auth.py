@@ -23,7 +23,7 @@ from hub import clock
 from hub.audit.entry import Act
 from hub.errors import OAuthRefused, ScopeRefused, TokenRefused, Unauthenticated
 from hub.models.account import CASE_ROLES
-from hub.people import ACCOUNT, Sessions, subject_of
+from hub.people import ACCOUNT, Sessions, of_unit, subject_of
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Subject
@@ -134,20 +134,14 @@ def sign(claims: dict[str, Any], pem: str, *, kid: str, typ: str) -> str:
     return str(jwt.encode(claims, pem, algorithm="ES256", headers={"kid": kid, "typ": typ}))
 
 
-def _system(row: Any, key: str, scopes: frozenset[str]) -> Subject:
+def _of_system(row: Any, key: str, scopes: frozenset[str]) -> dict[str, Any]:
+    """What a subject has of the system that speaks."""
+    return {"client_id": row["id"], "client_rev": row["rev"], "key": key, "scopes": scopes}
+
+
+def _alone(row: Any, system: dict[str, Any]) -> Subject:
     """A system by itself."""
-    return Subject(
-        unit_type=row["type"],
-        role=SYSTEM,
-        unit_id=row["unit_id"],
-        unit_code=row["code"],
-        area=row["area"],
-        path=row["path"],
-        client_id=row["id"],
-        client_rev=row["rev"],
-        key=key,
-        scopes=scopes,
-    )
+    return Subject(role=SYSTEM, **of_unit(row), **system)
 
 
 @dataclass(slots=True)
@@ -195,7 +189,8 @@ class Tokens:
             if not wanted <= allowed:
                 raise ScopeRefused
         except OAuthRefused as refused:  # who it is, is known: a replay is found among what this system did
-            await Gate(self.services, _system(client, jkt, allowed), None).enter_refusal(refused, Act.login_fail)
+            system = _alone(client, _of_system(client, jkt, allowed))
+            await Gate(self.services, system, None).enter_refusal(refused, Act.login_fail)
             raise
         now, life = clock.seconds(), self.services.settings.token_life
         claims = {"iss": self.issuer, "sub": client["id"], "aud": self.issuer, "iat": now, "exp": now + life}
@@ -237,12 +232,12 @@ class Tokens:
 
     async def _subject(self, known: Known, on_behalf_of: str) -> Subject:
         row, scopes = known.row, known.scopes & set(known.row["scopes"].split())  # as asked for, and as registered now
-        alone = _system(row, known.jkt, scopes)
+        system = _of_system(row, known.jkt, scopes)
+        alone = _alone(row, system)
         if not on_behalf_of:
             return alone
         try:
-            person, of_system = await self._person(row, on_behalf_of), ("client_id", "client_rev", "key", "scopes")
-            return subject_of(person, **{name: getattr(alone, name) for name in of_system})
+            return subject_of(await self._person(row, on_behalf_of), **system)
         except Unauthenticated as refused:  # who the system is, is known: this refusal is an access
             await Gate(self.services, alone, None).enter_refusal(refused)
             raise

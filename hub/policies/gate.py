@@ -19,7 +19,7 @@ from hub import clock, ids, keys
 from hub.audit.committer import NOBODY, Draft, insert_entry
 from hub.audit.entry import GENESIS, Act, canonical, named
 from hub.db import Row
-from hub.errors import Forbidden, HubError, NotFound
+from hub.errors import Forbidden, HubError, NotFound, entered
 from hub.models.codes import Status
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON_COLUMN, places
@@ -96,9 +96,7 @@ class Gate:
             (seen if decision.visible and (not sought or row[sought]) else denied).append(Seen(row, decision))
         if single and not seen:
             await self._deny(act, query, denied)
-            missing = NotFound()
-            missing.entered = True
-            raise missing
+            raise entered(NotFound())
         if seen and denied and not sought:
             denied = [item for item in denied if CONFLICT in item.decision.facts]
         if denied:  # in one flush: how long it takes must not tell of what else there is
@@ -117,14 +115,14 @@ class Gate:
     async def _release(self, act: Act, query: Query, seen: list[Seen]) -> None:
         """Log what is about to be shown, then open it."""
         chunks = list(entries_of(seen)) or [[]]
-        entered = [self.services.committer.enter(self._draft(act, query, chunk)) for chunk in chunks]
-        tickets = [await entered[0]] if len(entered) == 1 else await asyncio.gather(*entered)
+        waiting = [self.services.committer.enter(self._draft(act, query, chunk)) for chunk in chunks]
+        tickets = [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
         for chunk, ticket in zip(chunks, tickets, strict=True):
             for item in chunk if query.records else ():
                 self._open(item, ticket, query)
 
     def _draft(self, act: Act, query: Query, seen: list[Seen]) -> Draft:
-        draft = self.draft(act)
+        draft = self._asking(act, query)
         groups: dict[int, tuple[Decision, list[bytes]]] = {}
         refs: dict[UUID, None] = {}
         for item in seen:
@@ -140,9 +138,7 @@ class Gate:
             else:
                 group[1].append(named(ref))
         what, counts = [d.told for d, _ in groups.values()], [len(rows) for _, rows in groups.values()]
-        draft.body |= {"what": what, "rows": counts, "query": query.name, "count": len(seen)}
-        if query.asked:
-            draft.body["asked"] = query.asked
+        draft.body |= {"what": what, "rows": counts, "count": len(seen)}
         draft.detail = b"".join(chain.from_iterable(rows for _, rows in groups.values()))
         draft.case_refs = list(refs)
         if len(refs) == 1:
@@ -165,6 +161,14 @@ class Gate:
         body = {"act": act.value, "who": who, "purpose": purpose, "policy": self.services.policy.version}
         unit = subject.unit_id if subject.account_id or subject.client_id else None  # else it is a report's id
         return Draft(act, body, actor=actor, purpose=purpose, unit_id=unit)
+
+    def _asking(self, act: Act, query: Query) -> Draft:
+        """The same, that also says what was asked for."""
+        draft = self.draft(act)
+        draft.body["query"] = query.name
+        if query.asked:
+            draft.body["asked"] = query.asked
+        return draft
 
     async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> NoReturn:
         """Log a refusal, then raise it."""
@@ -196,9 +200,7 @@ class Gate:
         if row is None or closed or not row["facts"] & STANDING or row["facts"] & self.table.hard:
             denied = [] if row is None else [Seen(row, self.table.decide(row["facts"]))]
             await self._deny(Act.create, Query("locate", ""), denied)
-            missing = NotFound()
-            missing.entered = True
-            raise missing
+            raise entered(NotFound())
         return row
 
     async def facts_of(self, case: str) -> int:
@@ -220,19 +222,16 @@ class Gate:
 
     async def _deny(self, act: Act, query: Query, denied: list[Seen]) -> None:
         """A look that found nothing it may show; a conflict of interest is marked for another unit's officer."""
-        draft = self.draft(Act.deny)
+        draft = self._asking(Act.deny, query)
         draft.outcome, draft.status = "deny", 404
         draft.case_refs = list({item.row["ref"]: None for item in denied})
         facts_true = sorted({name for item in denied for name in item.decision.facts})
         draft.body |= {
             "tried": act.value,
-            "query": query.name,
             "facts": facts_true,
             "cases": [ref.hex for ref in draft.case_refs],
             "alert": CONFLICT in facts_true,
         }
-        if query.asked:
-            draft.body["asked"] = query.asked
         if CONFLICT in facts_true:
             draft.outcome = "conflict"
         await self.services.committer.commit(draft)
