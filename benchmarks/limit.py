@@ -6,7 +6,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -18,12 +18,24 @@ from benchmarks import sample
 
 HEAD = {"id": "text PRIMARY KEY", "street": "text", "created_at": "timestamptz", "rev": "bigint"}
 HEAD |= {"number": "text", "status": "text"}
-_TYPES = {bool: "boolean", int: "integer", float: "double precision"}
-_VALUES = {k: _TYPES.get(type(v), "text") for k, v in sample.flat(sample.call(0, "9", sample.START)).items()}
-FORM = tuple(n for n in sample.flat(sample.form(0, "9", sample.START)) if n in _VALUES)
-_EXTRA = {n: "text" for n in sample.flat(sample.form(0, "9", sample.START)) if n not in _VALUES}
+_TYPES = {bool: "boolean", int: "integer", float: "double precision", date: "date", datetime: "timestamptz"}
+
+
+def row(values: dict[str, Any]) -> dict[str, Any]:
+    """A call or a form by column, dates and times as what they are."""
+    made = sample.flat(values)
+    made |= {n: date.fromisoformat(v) for n, v in made.items() if n.endswith("_date")}
+    return made | {n: datetime.fromisoformat(v) for n, v in made.items() if n.endswith("_at")}
+
+
+def _typed(values: dict[str, Any]) -> dict[str, str]:
+    return {name: _TYPES.get(type(value), "text") for name, value in row(values).items()}
+
+
+_VALUES, _FORM = _typed(sample.call(0, "9", sample.START)), _typed(sample.form(0, "9", sample.START))
+_EXTRA = {name: kind for name, kind in _FORM.items() if name not in _VALUES}
 COLUMNS = (*HEAD, *_VALUES)
-CREATED = ("id", "street", "created_at", "rev", *FORM, *_EXTRA)
+CREATED = ("id", "street", "created_at", "rev", *_FORM)
 LOG = (
     "id bigint PRIMARY KEY, ts timestamptz, actor text, actor_unit text, action text, resource text, case_id bigint,"
     " field_count integer, purpose text, decision text, policy_rev integer, req_id text, prev_hash text, hash text"
@@ -60,7 +72,7 @@ def _bytes(value: Any, status: int = 200) -> Response:
 
 async def _rows(sql: str, *args: Any) -> list[dict[str, Any]]:
     async with app.state.pool.acquire() as connection:
-        return [dict(row) for row in await connection.fetch(sql, *args)]
+        return [dict(found) for found in await connection.fetch(sql, *args)]
 
 
 @app.get("/cases/{case_id}")
@@ -80,7 +92,7 @@ async def changes(since: int, limit: int) -> Response:
 
 @app.post("/cases")
 async def create(request: Request) -> Response:
-    values = sample.flat(orjson.loads(await request.body()))
+    values = row(orjson.loads(await request.body()))
     made = str(uuid4())
     async with app.state.pool.acquire() as connection:
         await connection.execute(INSERT, made, values["region"][:9], *(values[n] for n in CREATED[4:]))

@@ -18,6 +18,7 @@ import asyncpg
 
 from benchmarks import sample
 from benchmarks.limit import COLUMNS as FLAT
+from benchmarks.limit import row as flat_row
 from hub import admin, cases, clock, keys, signing
 from hub.audit.committer import columns
 from hub.audit.entry import GENESIS, Act
@@ -144,7 +145,7 @@ def _case(services: Services, rows: Rows, share: Share, units: list[UnitInfo], s
     )
     finish(rows, vault, Gate(services, caller, Purpose.case_handling).draft(Act.create), filing, target)
     share.made.append((target.id, target.ref, filing.record_id, target.key))
-    flat = sample.flat(values)
+    flat = flat_row(values)
     head = (str(target.id), unit.region_code[:9], at, serial, row["number"], row["status"])
     assert filled(filing)
     return (*head, *(flat[name] for name in FLAT[len(head) :]))

@@ -82,20 +82,21 @@ def extra(gate: Gate) -> str:
     return OWN_KINDS if any(row[ROUTINE] == MASKED for row in gate.table.matrix.values()) else ""
 
 
-def write_case(gate: Gate, seen: list[Seen], out: list[bytes]) -> None:
-    """The case head, then its records, in pieces to be joined once; the head is decided without authorship."""
+def write_case(gate: Gate, seen: list[Seen], out: list[bytes], *, lead: bool = False) -> None:
+    """The case head, then its records, in pieces to be joined once; the head is decided without authorship. `lead`:
+    with that record alone that opened it, and at whose moment it was opened."""
     row, decision = seen[0].row, seen[0].decision
     if decision.authored:
         decision = gate.table.decide(row["facts"] & ~AUTHORED)
     own = (row.get("own_kinds") or []) if decision.routine == MASKED else []
-    called = _called(gate, row)
-    head = views.case_head(row, called, decision.routine, decision.moments, gate.services.directory, own)
+    called, opened = _called(gate, row), views.moment(row["opened_at"])
+    head = views.case_head(row, called, opened, decision.routine, decision.moments, gate.services.directory, own)
     out += head, b',"records":['
     between = b""
     for item in seen:
         if _listable(item):
             out.append(between)
-            _write_record(gate, item, called, out)
+            _write_record(gate, item, called, opened if lead else views.moment(item.row["at"]), out)
             between = b","
     out.append(b"]")
     if decision.routine != CLEAR:
@@ -116,18 +117,19 @@ def _listable(item: Seen) -> bool:
     return item.decision.routine == CLEAR or item.decision.authored
 
 
-def _write_record(gate: Gate, item: Seen, called: bytes, out: list[bytes], tail: bytes = b"") -> None:
-    row, decision, directory = item.row, item.decision, gate.services.directory
-    out.append(views.record_head(row, called, directory, authored=decision.authored, kind=_shown_kind(item)))
+def _write_record(gate: Gate, item: Seen, called: bytes, at: bytes, out: list[bytes], tail: bytes = b"") -> None:
+    """What is long stands apart: put into the pattern, it would be copied again and again as that grows."""
+    row, decision, known, directory = item.row, item.decision, origin_known(item), gate.services.directory
+    out.append(views.record_head(row, called, at, directory, decision.authored, known))
     if decision.authored:
         out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail
-    out += b',"fields":{', _told(gate, item), b"}," if tail else b"}", tail, b"}"
+    out += b',"fields":{', item.members if known else _told(gate, item), b"}," if tail else b"}", tail, b"}"
 
 
 def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:
     out: list[bytes] = []
-    _write_record(gate, item, _called(gate, item.row), out, tail)
+    _write_record(gate, item, _called(gate, item.row), views.moment(item.row["at"]), out, tail)
     return b"".join(out)
 
 

@@ -172,7 +172,7 @@ def _page(gate: Gate, seen: list[Seen], *, full: bool) -> bytes:
     for n, item in enumerate(seen):
         if n:
             out.append(b",")
-        write_case(gate, [item], out)
+        write_case(gate, [item], out, lead=True)
     last = seen[-1].row if full and seen else None
     after = cursors.make(gate, "cases", last["opened_at"], last["case_id"]) if last else None
     out += b'],"next":', orjson.dumps(after), b"}"

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub import cursors, ids, keys
+from hub import clock, cursors, ids, keys
 from hub.audit.committer import Draft
 from hub.audit.entry import OPENING, Act, bound_to, detail_bound_to, rows_of
 from hub.db import FAILED
@@ -74,7 +74,7 @@ async def entries(gate: Gate, filters: LogFilters) -> bytes:
     sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} AND {{living}} {tail}"
     rows = await _fetched(gate, sql, args, ROWS if _sparse(filters) else filters.limit)
     draft = gate.draft(Act.audit_read)
-    draft.body |= {"query": _shape(filters), "count": len(rows), "asked": _asked(filters, actors)}
+    draft.body |= {"query": "log:" + "+".join(_given(filters)), "count": len(rows), "asked": _asked(filters, actors)}
     draft.case_refs = _few(rows)
     if filters.case:  # the first arguments are what it is called by
         named = await gate.services.database.fetch(NAMED, *args[:2])
@@ -125,13 +125,27 @@ def _conflict(draft: Draft) -> None:
 
 def _few(rows: list[Any]) -> list[UUID]:
     """The cases that these entries are about, if they are few."""
-    refs = dict.fromkeys(ref for row in rows for ref in row["cases"].split(",") if ref)
-    return [ids.of_text(ref) for ref in refs] if len(refs) <= FEW_CASES else []
+    refs: dict[str, None] = {}
+    for row in rows:
+        if cases := row["cases"]:
+            refs.update(dict.fromkeys(cases.split(",")))
+            if len(refs) > FEW_CASES:
+                return []
+    return [ids.of_text(ref) for ref in refs]
+
+
+NARROWED = ("who", "unit", "case", "since", "until", "act", "purpose", "outcome", "cursor")
+
+
+def _given(filters: LogFilters) -> dict[str, Any]:
+    """What the page was narrowed by."""
+    return {name: value for name in NARROWED if (value := getattr(filters, name))}
 
 
 def _asked(filters: LogFilters, actors: list[UUID]) -> dict[str, Any]:
-    """What was asked for, as an entry says it: people and systems by pseudonym."""
-    said = filters.model_dump(mode="json", exclude_defaults=True, exclude={"case", "limit", "cursor"})
+    """What was asked for, as an entry says it: people and systems by pseudonym; the case is among those it names."""
+    said = {name: value for name, value in _given(filters).items() if name not in ("case", "cursor")}
+    said |= {name: clock.text(said[name]) for name in ("since", "until") if name in said}
     return said | {"who": list(map(str, actors))} if actors else said
 
 
@@ -167,7 +181,7 @@ async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
         raise Invalid(
             errors=[{"pointer": f"/{n}", "zh": "没有这个编号或名称", "en": "nothing is known by it"} for n in unknown]
         )
-    return filters.model_copy(update=found | ({"unit": ""} if named else {}))
+    return filters.model_copy(update=found | ({"unit": ""} if named else {})) if found else filters
 
 
 def _sparse(filters: LogFilters) -> bool:
@@ -186,15 +200,6 @@ async def _fetched(gate: Gate, sql: str, args: list[Any], rows: int = FEW) -> li
     if not found:
         await still_lives(gate.services, gate.subject)
     return found
-
-
-def _shape(filters: LogFilters) -> str:
-    names = [
-        n
-        for n in ("who", "unit", "case", "since", "until", "act", "purpose", "outcome", "cursor")
-        if getattr(filters, n)
-    ]
-    return "log:" + "+".join(names)
 
 
 def _where(gate: Gate, filters: LogFilters, actors: list[UUID]) -> tuple[str, list[Any]]:

@@ -22,9 +22,9 @@ NAMED = {kind: orjson.dumps({"kind": kind, "title": model.title})[1:-1] for kind
 Row = Mapping[str, Any]
 
 
-def touched_at(row: Row, moments: Moments) -> datetime:
-    """The newest change that this caller can see: changes in withheld categories leave no trace."""
-    return from_micros(max(moments(row["touched"])))
+def moment(at: datetime) -> bytes:
+    """A time as answers hold it, in JSON."""
+    return orjson.dumps(at, option=orjson.OPT_UTC_Z)
 
 
 @lru_cache
@@ -40,17 +40,24 @@ def _status(status: str) -> bytes:
 
 
 def case_head(
-    row: Row, case_id: bytes, routine: int, moments: Moments, directory: Directory, own_kinds: Sequence[str]
+    row: Row,
+    case_id: bytes,
+    opened: bytes,
+    routine: int,
+    moments: Moments,
+    directory: Directory,
+    own_kinds: Sequence[str],
 ) -> bytes:
     """The `routine` part of a case, in the form its outcome allows, without the closing brace. `moments` unpacks when
-    what the caller may see was touched."""
+    what the caller may see was touched: changes in withheld categories leave no trace."""
     if routine == CLEAR:
-        rest = {"number": row["number"], "opened_at": row["opened_at"], "updated_at": touched_at(row, moments)}
-        return b'{"id":"%b",%b,%b,%b,"kinds":[%b],"units":[%b]' % (
+        return b'{"id":"%b",%b,%b,"number":"%b","opened_at":%b,"updated_at":%b,"kinds":[%b],"units":[%b]' % (
             case_id,
             _words(row["status"], row["stage"], row["risk_level"]),
             directory.place(row["region_code"]),
-            orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:-1],
+            row["number"].encode(),
+            opened,
+            moment(from_micros(max(moments(row["touched"])))),
             row["kinds"].encode(),
             directory.several(row["acting"]),
         )
@@ -59,17 +66,15 @@ def case_head(
     return b'{"id":"%b"' % case_id
 
 
-def record_head(row: Row, case_id: bytes, directory: Directory, *, authored: bool, kind: str) -> bytes:
-    """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit.
-
-    Where each case comes with its first record alone, that record's moment is the case's."""
-    unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
+def record_head(row: Row, case_id: bytes, at: bytes, directory: Directory, authored: bool, known: bool) -> bytes:
+    """Identity of a record; one whose origin is not known is an anonymous report, of no unit."""
+    unit = directory.shown(row["unit_id"]) if known else None
     return b'{"id":"%b","case_id":"%b",%b,"unit":%b,"at":%b,"authored":%b' % (
         str(row["id"]).encode(),
         case_id,
-        NAMED[kind],
+        NAMED[row["kind"] if known else ANONYMOUS],
         unit or b"null",
-        orjson.dumps(row.get("at") or row["opened_at"], option=orjson.OPT_UTC_Z),
+        at,
         b"true" if authored else b"false",
     )
 
