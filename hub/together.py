@@ -20,7 +20,7 @@ ROWS = 400
 """About how many rows a statement for many may bring: what it brings is held until the last of them is answered."""
 FEW = 10
 """About how many rows a read by key brings."""
-_PLACE = re.compile(r"\$(\d+)(?:::(\w+(?:\[\])?))?")
+_PLACE, PUT = re.compile(r"\$(\d+)(?:::(\w+(?:\[\])?))?"), r"q.p\1"
 Waiting = tuple[tuple[Any, ...], "asyncio.Future[list[Row]]"]
 
 
@@ -44,16 +44,10 @@ def for_many(sql: str) -> tuple[str, tuple[bool, ...]]:
     types = dict(sorted((int(n), kind) for n, kind in _PLACE.findall(sql) if kind))
     arrays = tuple(kind.endswith("[]") for kind in types.values())
     given = ", ".join(f"${n}::{'text' if kind.endswith('[]') else kind}[]" for n, kind in types.items())
-
-    def named(found: re.Match[str]) -> str:
-        kind = types[int(found[1])]
-        return f"q.p{found[1]}::{kind}" if kind.endswith("[]") else f"q.p{found[1]}"
-
-    names, one = ", ".join(f"p{n}" for n in types), _PLACE.sub(named, sql)
-    many = (
-        f"SELECT x.*, q.place FROM unnest({given}) WITH ORDINALITY AS q ({names}, place) CROSS JOIN LATERAL ({one}) x"
-    )
-    return many, arrays
+    names, made = ", ".join(f"p{n}" for n in types), ", ".join(f"p{n}::{kind} AS p{n}" for n, kind in types.items())
+    # `OFFSET 0`: arrays are made from their text once for each set, not again for each row that it finds
+    sets = f"SELECT {made}, place FROM unnest({given}) WITH ORDINALITY AS u ({names}, place) OFFSET 0"
+    return f"SELECT x.*, q.place FROM ({sets}) q CROSS JOIN LATERAL ({_PLACE.sub(PUT, sql)}) x", arrays
 
 
 def fail(waiting: Sequence[tuple[Any, "asyncio.Future[Any]"]], error: Exception) -> None:
