@@ -190,8 +190,11 @@ def check(as_json: Json = False) -> None:
         Intake(services, Writer(services)).spool.probe()
         return services.policy.version
 
-    version = with_services(work)
-    done(f"检查通过。All good. policy {version[:16]}", as_json, good=True, policy=version)
+    version, unread = with_services(work), settings.unread()
+    text = f"检查通过。All good. policy {version[:16]}"
+    if unread:
+        text += f"\n无此设置，未采用 no such settings, not used: {', '.join(unread)}"
+    done(text, as_json, good=True, policy=version, unread=unread)
 
 
 @app.command("catalogue")

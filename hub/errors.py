@@ -89,7 +89,7 @@ class Invalid(HubError):
 
 class PreconditionRequired(HubError):
     status, code = 428, "if_match_required"
-    zh, en = "修改须带 If-Match。", "A change must carry If-Match."
+    zh, en = "修改须带 If-Match，写明所读版本的 ETag。", "A change must carry If-Match with the ETag that was read."
 
 
 class Unavailable(HubError):

@@ -22,7 +22,7 @@ from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
 from hub.policies.decide import CLEAR
 from hub.policies.gate import STANDING, Gate
 from hub.policies.query import Seen
-from hub.writer import Submission, Writer
+from hub.writer import Filed, Submission, Writer
 
 
 async def submit(
@@ -54,16 +54,10 @@ async def submit(
         if not case_number:
             _may_find(filing, *NAMES_ITS_CASE)
         filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
-        if filed.digest != digest:
-            raise Invalid(
-                "此 Idempotency-Key 已用于另一内容。",
-                "This Idempotency-Key was used with other content.",
-                errors=[{"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}],
-            )
-        if filed.again:
-            await _enter_again(gate, kind, filed.case_id)
     except HubError as error:
         await gate.refuse(error, about=named.ref if named else None)
+    if filed.again:
+        await _enter_again(gate, kind, filed, same=filed.digest == digest)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 
@@ -89,10 +83,16 @@ def _may_find(filing: Filing, *said: Stamp) -> None:
             raise Invalid(errors=[{"pointer": f"/{name}", "zh": zh, "en": en}])
 
 
-async def _enter_again(gate: Gate, kind: str, case_id: UUID) -> None:
-    """A repetition writes nothing and reads where the record lies: an entry of its own says so."""
+async def _enter_again(gate: Gate, kind: str, filed: Filed, *, same: bool) -> None:
+    """A repetition writes nothing and reads where the record lies: an entry under its case says so, and so does one of
+    the refusal of what is not the `same`."""
+    ref = gate.services.vault.pseudonym("case", filed.case_id.bytes)
+    if not same:
+        zh, en = "此 Idempotency-Key 已用于另一内容。", "This Idempotency-Key was used with other content."
+        used = {"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}
+        await gate.refuse(Invalid(zh, en, errors=[used]), about=ref)
     draft = gate.draft(Act.read)
-    draft.case_refs = [gate.services.vault.pseudonym("case", case_id.bytes)]
+    draft.case_refs = [ref]
     draft.body |= {"kind": kind, "query": "again", "count": 0}
     await gate.services.committer.commit(draft)
 
@@ -170,9 +170,10 @@ def _may_end(effects: cases.Effects, target: Target, *, answers: bool = False) -
 async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: str) -> None:
     """A new version of one's own record (RFC 7396 merge patch); no version when nothing changed.
 
-    Raises `PreconditionRequired` (428) without If-Match, `StaleVersion` (412) on a stale one.
+    Raises `PreconditionRequired` (428) without If-Match, or where that takes any version (`*`), `StaleVersion` (412) on
+    a stale one.
     """
-    if not if_match:
+    if if_match.strip() in ("", "*"):
         await gate.refuse(PreconditionRequired())
     item = await find_record(gate, record_id, act=Act.amend)
     if "authored" not in item.decision.facts:

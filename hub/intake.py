@@ -106,6 +106,7 @@ class Intake:
 
     async def start(self) -> None:
         try:
+            self.spool.tidy()
             self.spool.probe()
         except OSError as error:  # while the database is there reports are taken all the same
             log.error("spool", error=type(error).__name__, folder=str(self.spool.folder))

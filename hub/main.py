@@ -206,6 +206,8 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
         await app.state.intake.start()
+        if unread := settings.unread():
+            log.warning("settings", unread=unread)
         background = [asyncio.create_task(services.directory.follow())]
         if services.database.shut:
             background.append(asyncio.create_task(let_in(services)))

@@ -20,15 +20,24 @@ class SettingRefused(RuntimeError):
     """A HUB_ variable does not say what it must; the text names it."""
 
 
+_READ: set[str] = set()
+"""Variables that something reads."""
+
+
+def _text(name: str, default: str = "") -> str:
+    _READ.add(name)
+    return os.environ.get(name, default)
+
+
 def _flag(name: str) -> bool:
-    text = os.environ.get(name, "").strip().lower()
+    text = _text(name).strip().lower()
     if text not in (*ON, *OFF):
         raise SettingRefused(f"{name} 须为 1 或 0，现为 {text!r}。Set {name} to 1 or 0.")
     return text in ON
 
 
 def _number(name: str, default: float, low: float, high: float) -> float:
-    text = os.environ.get(name, "").strip()
+    text = _text(name).strip()
     try:
         value = float(text) if text else default
     except ValueError:
@@ -50,14 +59,14 @@ def _whole(name: str, default: int, low: int, high: int) -> int:
 
 
 def _address(name: str, default: str) -> str:
-    text = os.environ.get(name) or default
+    text = _text(name) or default
     if not re.fullmatch(r"https?://[^\s/]+(/[^\s]*)?", text):
         raise SettingRefused(f"{name} 须为 http:// 或 https:// 地址。Set {name} to an http(s) address.")
     return text
 
 
 def _path(name: str, default: Path) -> Path:
-    return Path(os.environ.get(name) or default).absolute()
+    return Path(_text(name) or default).absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +75,11 @@ class Settings:
 
     demo: bool = field(default_factory=lambda: _flag("HUB_DEMO"))
     data: Path = field(default_factory=lambda: _path("HUB_DATA", ROOT / ".hub"))
-    database_url: str = field(default_factory=lambda: os.environ.get("HUB_DATABASE_URL", ""))
-    owner_url: str = field(default_factory=lambda: os.environ.get("HUB_OWNER_DATABASE_URL", ""))
-    pg_bin: str = field(default_factory=lambda: os.environ.get("HUB_PG_BIN", ""))
+    database_url: str = field(default_factory=lambda: _text("HUB_DATABASE_URL"))
+    owner_url: str = field(default_factory=lambda: _text("HUB_OWNER_DATABASE_URL"))
+    pg_bin: str = field(default_factory=lambda: _text("HUB_PG_BIN"))
     policy: Path = field(default_factory=lambda: _path("HUB_POLICY", ROOT / "policy.csv"))
-    suite: str = field(default_factory=lambda: os.environ.get("HUB_SUITE", "aes"))
+    suite: str = field(default_factory=lambda: _text("HUB_SUITE", "aes"))
     issuer: str = field(default_factory=lambda: _address("HUB_ISSUER", "http://127.0.0.1:8000"))
     pool_size: int = field(default_factory=lambda: _whole("HUB_POOL_SIZE", 16, 2, 1000))
     log_timeout: float = field(default_factory=lambda: _number("HUB_LOG_TIMEOUT", 2, 0.1, 600))
@@ -97,6 +106,11 @@ class Settings:
 def current() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+def unread() -> list[str]:
+    """Variables that begin like settings and that nothing reads: a slip, perhaps, or somebody else's."""
+    return sorted(name for name in os.environ if name.startswith("HUB_") and name not in _READ)
 
 
 def operator() -> str:

@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ import orjson
 from hub import clock, disk
 from hub.keys import Sealer
 
+LEFT_SECONDS = 3600
+"""Nobody writes a file for that long."""
 Spooled = tuple[dict[str, Any], str, bytes, bytes, datetime, UUID]
 """Values, kind, hashes of code and secret, time of acceptance, record id."""
 
@@ -62,6 +65,13 @@ class Spool:
             raise
         temporary.replace(path)
         disk.settle(self.folder)
+
+    def tidy(self) -> None:
+        """Remove what a process that died left half written: nobody was told that it is there."""
+        for path in (*self.folder.glob("*.part"), *self.folder.glob("*.probe")):
+            with suppress(OSError):
+                if clock.seconds() - path.stat().st_mtime > LEFT_SECONDS:
+                    path.unlink()
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))

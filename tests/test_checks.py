@@ -1,11 +1,13 @@
 """What a start, a check or a rotation refuses, so that what the hub promises holds: roles, spool, key file, names."""
 
+import json
 import shutil
 import uuid
 from pathlib import Path
 
 from hub.embedded import Embedded
 from hub.settings import Settings
+from tests.commands import run
 from tests.test_refusals import ADDRESSES, SERVE, UNIT, told
 from tests.world import World, someone
 
@@ -25,6 +27,13 @@ def test_a_spool_that_cannot_be_written(config: Settings, tmp_path: Path) -> Non
     (tmp_path / "spool").write_text("")
     said = told(config, "check", HUB_DATA=str(tmp_path), HUB_KEY_FILE=str(config.key_file))
     assert str(tmp_path) in said
+
+
+def test_a_setting_that_nothing_reads(config: Settings, world: World) -> None:
+    """A slip would otherwise pass for what was meant. No reason not to start: others name theirs alike."""
+    for name, read in (("HUB_EVENOUT", False), ("HUB_EVEN_OUT", True)):
+        done = run(config, "check", "--json", **{name: "0.1"})
+        assert (name in json.loads(done.stdout)["unread"]) is not read, done.stderr
 
 
 def test_a_rotation_that_cannot_be_leaves_no_key(config: Settings, tmp_path: Path) -> None:

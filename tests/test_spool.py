@@ -1,6 +1,7 @@
 """The spool's own disk: a batch that does not fit leaves nothing behind, and one that fits is taken after it."""
 
 import asyncio
+import os
 import resource
 import threading
 import uuid
@@ -49,6 +50,20 @@ def test_a_full_disk_is_filled_no_further(services: Services, tmp_path: Path) ->
     assert [spool.opened(line) for line in spool.lines(path)] == [small]
     with pytest.raises(OSError), little_room(4096):  # the control: there was no more room than that
         (tmp_path / "control").write_bytes(bytes(8192))
+
+
+def test_what_a_dead_process_left_half_written_goes(services: Services, tmp_path: Path) -> None:
+    """Not what another may still be writing, and no report."""
+    spool = Spool(tmp_path, services.vault.misc)
+    spool.append([report("小")])
+    (kept,) = spool.files()
+    old, new = tmp_path / "1.sealed.x.part", tmp_path / "2.sealed.x.part"
+    for path in (old, new):
+        path.write_bytes(b"x")
+    for path in (old, kept):
+        os.utime(path, (0, 0))
+    spool.tidy()
+    assert sorted(tmp_path.iterdir()) == sorted([kept, new])
 
 
 async def test_a_long_report_takes_no_short_one_along(world: World) -> None:

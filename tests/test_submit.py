@@ -76,6 +76,8 @@ async def test_exact_refusals(world: World, embedded: Any) -> None:
     for other in (body | {"content": "另一内容"}, body | {"weapon": "无"}):
         answer = await police.submit("police_call", other, key=key)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    denied = await world.log(case=made.json()["case_id"], act="deny")
+    assert len(denied) == 2, "what a key was used for is a case, and is found under it"
     answer = await police.submit("case_form", minimal("case_form"), key=key)
     assert answer.status_code == 422
     answer = await police.submit("police_call", body, key=key, case=made.json()["case_id"])

@@ -76,7 +76,7 @@ async def amend_record(
     request: Asked,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Response:
-    """更正本单位的记录，成为新版本（RFC 7396）。428 without If-Match, 412 on a stale one."""
+    """更正本单位的记录，成为新版本（RFC 7396）。428 without an ETag in If-Match, 412 on a stale one."""
     patch = await parse_object(request)
     await exchange.amend(request.gate, record_id, patch, if_match or "")
     return Response(status_code=204)
