@@ -84,6 +84,7 @@ STEPS: dict[str, list[Patch]] = {
     ],
 }
 NOT_DATA = {
+    ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/catalogue"),

@@ -198,6 +198,17 @@ class Catalogue(TypedDict):
     kinds: list[KindOf]
 
 
+class Start(TypedDict):
+    """何处有什么。Where what is."""
+
+    name: str
+    version: str
+    description: str
+    catalogue: str
+    report: str
+    ready: str
+
+
 class Health(TypedDict):
     status: str
 
@@ -239,6 +250,7 @@ ANSWERS: dict[str, Any] = {
     "units": Units,
     "regions": Regions,
     "catalogue": Catalogue,
+    "start": Start,
     "healthz": Health,
     "readyz": Health,
     "token": Token,

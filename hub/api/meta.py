@@ -1,15 +1,32 @@
-"""Health, readiness, and the catalogue of kinds and fields."""
+"""Where to begin, health, readiness, and the catalogue of kinds and fields."""
 
 import asyncio
 
 import orjson
 from fastapi import APIRouter, Response
 
+from hub import __version__
 from hub.api.bodies import json_response
 from hub.api.deps import ServicesDep
 from hub.models.catalogue import KINDS, fields_of
 
 router = APIRouter(tags=["系统 system"])
+
+
+START = {
+    "name": "联护 Lianhu",
+    "version": __version__,
+    "description": "/openapi.json",
+    "catalogue": "/v1/catalogue",
+    "report": "/v1/reports",
+    "ready": "/readyz",
+}
+
+
+@router.get("/")
+async def start() -> Response:
+    """从何处开始：接口说明、数据目录、报警。Where to begin."""
+    return json_response(orjson.dumps(START))
 
 
 @router.get("/healthz")

@@ -93,8 +93,8 @@ async def others(world: World, made: Seeded) -> AsyncIterator[Asked]:
     yield "entry", auditor, "POST", url, {"json": {"reason": "例行抽查"}}
     for name, url in (("units", "/v1/units"), ("regions", "/v1/regions"), ("catalogue", "/v1/catalogue")):
         yield name, police, "GET", url, {}
-    for name in ("healthz", "readyz"):
-        yield name, anyone, "GET", f"/{name}", {}
+    for name, url in (("start", "/"), ("healthz", "/healthz"), ("readyz", "/readyz")):
+        yield name, anyone, "GET", url, {}
 
 
 async def test_answers_are_as_described(world: World, made: Seeded) -> None:

@@ -26,6 +26,7 @@ NO_CASE_DATA = {
     "GET /oauth/jwks": "shows the hub's public key, the same for everybody",
     "POST /v1/sessions": "answers with a session made from the account, no case",
     "DELETE /v1/sessions/current": "ends a session and answers with no body",
+    "GET /": "a constant, the same for everybody",
     "GET /healthz": "a constant that touches neither database nor case",
     "GET /readyz": "says whether the log can be written, nothing else",
     "GET /v1/units": "codes and names of units, the same for everybody who is known",
