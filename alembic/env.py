@@ -1,13 +1,13 @@
-"""Migrations run as the schema's owner, over the engine that `hub.db` makes."""
+"""Migrations run as the schema's owner, over an engine of SQLAlchemy's: they alone need one."""
 
 import asyncio
 import os
 
 from alembic import context
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 
-from hub.db import migration_engine
 from hub import tables
 
 assert tables.ALL, "the tables are known to SQLModel once this module is imported"
@@ -19,8 +19,14 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
+def _engine(url: str) -> AsyncEngine:
+    scheme, _, rest = url.partition("://")
+    assert scheme in ("postgresql", "postgres")
+    return create_async_engine(f"postgresql+asyncpg://{rest}")
+
+
 async def _main() -> None:
-    engine = migration_engine(os.environ["HUB_OWNER_DATABASE_URL"])
+    engine = _engine(os.environ["HUB_OWNER_DATABASE_URL"])
     async with engine.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias, cast
 
 import asyncpg
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.errors import Conflict, Unavailable
 
@@ -274,10 +273,3 @@ def insert_rows(table: str, names: tuple[str, ...], place: int = 1, *, known: bo
     An array a column costs both sides more, the server one pass over each."""
     columns, once = ", ".join(names), " ON CONFLICT DO NOTHING" if known else ""
     return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest(${place}::public.{table}[]){once}"
-
-
-def migration_engine(url: str) -> AsyncEngine:
-    """The SQLAlchemy engine that alembic runs on."""
-    scheme, _, rest = url.partition("://")
-    assert scheme in ("postgresql", "postgres")
-    return create_async_engine(f"postgresql+asyncpg://{rest}")
