@@ -28,7 +28,7 @@ _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def check_digit(first17: str) -> str:
     """The 18th character of a citizen id number: ISO 7064 MOD 11-2 (GB 11643-1999)."""
-    total = sum(map(mul, map(int, first17), _WEIGHTS))
+    total = sum(map(mul, first17.encode(), _WEIGHTS)) - ord("0") * sum(_WEIGHTS)
     return "10X98765432"[total % 11]
 
 
