@@ -154,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--log", type=int, default=1_000_000, help="entries in the access log")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="a side, a workload, a round")
     parser.add_argument("--workloads", default=",".join(W), help="such as W1,W3")
     chosen = parser.parse_args()
