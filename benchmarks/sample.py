@@ -1,4 +1,4 @@
-"""The invented data both sides are measured on: a city of 200 units in four tiers, calls of 57 values, forms of 20.
+"""The invented data both sides are measured on: a city of 200 units in four tiers, calls of 55 values, forms of 20.
 
 Everybody is invented (id numbers of area 990000), everything follows from the serial number.
 """

@@ -26,7 +26,7 @@ from hub.demo.replay import ASSERTION, client_assertion
 
 PURPOSES = ("follow_up", "case_handling", "emergency_response", "protection_order", "supervision", "prosecution")
 PURPOSE = PURPOSES[0]
-"""Opens 37 of the 54 values of a call to an involved police unit: all but facts, reporter and what is internal."""
+"""Opens 34 of the 55 values of a call to an involved police unit: all but facts, reporter and what is internal."""
 READ, PAGE, PULLED, FORMS = 5_000, 50, 1_000, 6_000
 W = {
     "W1": "read one case",
