@@ -57,7 +57,7 @@ async def submit(
     except HubError as error:
         await gate.refuse(error, about=named.ref if named else None)
     if filed.again:
-        await _enter_again(gate, kind, filed, same=filed.digest == digest)
+        await _enter_again(gate, filing, filed)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 
@@ -83,17 +83,26 @@ def _may_find(filing: Filing, *said: Stamp) -> None:
             raise Invalid(errors=[{"pointer": f"/{name}", "zh": zh, "en": en}])
 
 
-async def _enter_again(gate: Gate, kind: str, filed: Filed, *, same: bool) -> None:
+PARTY = """
+SELECT FROM record r JOIN cases c ON c.id = r.case_id
+WHERE r.id = $1::uuid AND r.version = 1 AND r.account_id IS DISTINCT FROM $3::uuid AND c.party_keys && $2::bytea[]
+"""
+"""Is the caller a party to the case of a record that somebody else filed? What he filed himself he knows."""
+
+
+async def _enter_again(gate: Gate, filing: Filing, filed: Filed) -> None:
     """A repetition writes nothing and reads where the record lies: an entry under its case says so, and so does one of
-    the refusal of what is not the `same`."""
-    ref = gate.services.vault.pseudonym("case", filed.case_id.bytes)
-    if not same:
+    the refusal of other content. To a party all is other content."""
+    ref, subject = gate.services.vault.pseudonym("case", filed.case_id.bytes), gate.subject
+    asked = filing.record_id, list(subject.person_keys), subject.account_id
+    party = await gate.services.database.fetchrow(PARTY, *asked) is not None
+    if party or filed.digest != filing.digest:
         zh, en = "此 Idempotency-Key 已用于另一内容。", "This Idempotency-Key was used with other content."
         used = {"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}
-        await gate.refuse(Invalid(zh, en, errors=[used]), about=ref)
+        await gate.refuse(Invalid(zh, en, errors=[used]), about=ref, conflict=party)
     draft = gate.draft(Act.read)
     draft.case_refs = [ref]
-    draft.body |= {"kind": kind, "query": "again", "count": 0}
+    draft.body |= {"kind": filing.kind, "query": "again", "count": 0}
     await gate.services.committer.commit(draft)
 
 

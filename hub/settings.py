@@ -20,6 +20,7 @@ class SettingRefused(RuntimeError):
     """A HUB_ variable does not say what it must; the text names it."""
 
 
+_NAME = re.compile(r"HUB_[A-Z0-9_]*")
 _READ: set[str] = set()
 """Variables that something reads."""
 
@@ -109,8 +110,10 @@ def current() -> Settings:
 
 
 def unread() -> list[str]:
-    """Variables that begin like settings and that nothing reads: a slip, perhaps, or somebody else's."""
-    return sorted(name for name in os.environ if name.startswith("HUB_") and name not in _READ)
+    """Variables that begin like settings and that nothing reads: a slip, perhaps, or somebody else's. Only what a name
+    may hold: `HUB_DATABASE_URL: postgresql://...?x=y` is a name too, to whoever cuts a line at its first `=`."""
+    names = (found[0] for name in os.environ if name not in _READ and (found := _NAME.match(name)))
+    return sorted(dict.fromkeys(names))
 
 
 def operator() -> str:

@@ -34,6 +34,9 @@ def test_a_setting_that_nothing_reads(config: Settings, world: World) -> None:
     for name, read in (("HUB_EVENOUT", False), ("HUB_EVEN_OUT", True)):
         done = run(config, "check", "--json", **{name: "0.1"})
         assert (name in json.loads(done.stdout)["unread"]) is not read, done.stderr
+    written = {"HUB_DATABASE_URL: postgresql://hub_app:pa55word@h/hub?sslmode": "require"}  # cut at the first `=`
+    done = run(config, "check", **written)
+    assert "HUB_DATABASE_URL" in done.stdout and "pa55" not in done.stdout + done.stderr
 
 
 def test_a_rotation_that_cannot_be_leaves_no_key(config: Settings, tmp_path: Path) -> None:

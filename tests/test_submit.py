@@ -86,6 +86,26 @@ async def test_exact_refusals(world: World, embedded: Any) -> None:
     assert bad.status_code == 422
 
 
+async def test_a_party_learns_nothing_by_a_colleague_s_key(world: World) -> None:
+    """Right words or wrong, all is other content to him, and marked as a conflict; the colleague, and he himself for
+    what he filed himself (the controls), are answered as at first."""
+    his = someone()["id_number"]
+    name = f"party-{uuid.uuid4().hex[:6]}"
+    await admin.add_accounts(world.services, [admin.NewAccount(f"{HOME}-police", name, "caseworker", his)])
+    police, party = await world.agency("police"), await world.agency("police", person=name)
+    key, body = uuid.uuid4().hex, call(pair() | {"respondent_id_number": his})
+    made = await police.submit("police_call", body, key=key)
+    for tried in (body, body | {"content": "另一内容"}):
+        answer = await party.submit("police_call", tried, key=key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert made.json()["case_id"] not in answer.text
+    conflicts = await world.log(case=made.json()["case_id"], outcome="conflict")
+    assert [entry["body"]["alert"] for entry in conflicts] == [True, True]
+    assert (await police.submit("police_call", body, key=key)).json() == made.json()
+    own = [await party.submit("police_call", body, key=uuid.UUID(int=5).hex) for _ in range(2)]
+    assert own[0].status_code == 201 and own[0].json() == own[1].json()
+
+
 async def test_a_key_is_the_caller_s_own(world: World) -> None:
     key, body = uuid.uuid4().hex, call()
     one = await (await world.agency("police")).submit("police_call", body, key=key)

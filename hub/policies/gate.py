@@ -170,20 +170,27 @@ class Gate:
             draft.body["asked"] = query.asked
         return draft
 
-    async def refuse(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> NoReturn:
+    async def refuse(
+        self, error: HubError, act: Act = Act.deny, about: UUID | None = None, *, conflict: bool = False
+    ) -> NoReturn:
         """Log a refusal, then raise it."""
-        await self.enter_refusal(error, act, about)
+        await self.enter_refusal(error, act, about, conflict=conflict)
         raise error
 
-    async def enter_refusal(self, error: HubError, act: Act = Act.deny, about: UUID | None = None) -> None:
-        """`about` is the pseudonym of the case on which it tells something: that it can be found."""
+    async def enter_refusal(
+        self, error: HubError, act: Act = Act.deny, about: UUID | None = None, *, conflict: bool = False
+    ) -> None:
+        """`about` is the pseudonym of the case on which it tells something: that it can be found. A `conflict` of
+        interest is marked for another unit's officer."""
         if error.entered:
             return
         if about is None and self.subject.own_case is not None:  # a refusal may tell that the receipt is right
             about = self.services.vault.pseudonym("case", self.subject.own_case.bytes)
         error.entered = True
         draft = self.draft(act)
-        draft.outcome, draft.status = "deny", error.status
+        draft.outcome, draft.status = "conflict" if conflict else "deny", error.status
+        if conflict:
+            draft.body["alert"] = True
         draft.body |= {"error": error.code, "about": {k: _brief(v) for k, v in error.extra.items()}}
         if about is not None:
             draft.case_refs = [about]
