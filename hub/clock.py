@@ -41,4 +41,4 @@ def today() -> date:
 
 def text(at: datetime) -> str:
     """RFC 3339 with microseconds, `Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

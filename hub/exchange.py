@@ -55,9 +55,9 @@ async def submit(
             _may_find(filing, *NAMES_ITS_CASE)
         filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
     except HubError as error:
-        await gate.refuse(error, about=named.ref if named else None)
+        await gate.refuse(error, about=[named.ref] if named else ())
     if filed.again:
-        await _enter_again(gate, filing, filed)
+        await _enter_again(gate, filing, filed, named)
     return {"id": str(record_id), "case_id": str(filed.case_id)}
 
 
@@ -90,16 +90,17 @@ WHERE r.id = $1::uuid AND r.version = 1 AND r.account_id IS DISTINCT FROM $3::uu
 """Is the caller a party to the case of a record that somebody else filed? What he filed himself he knows."""
 
 
-async def _enter_again(gate: Gate, filing: Filing, filed: Filed) -> None:
+async def _enter_again(gate: Gate, filing: Filing, filed: Filed, named: Target | None) -> None:
     """A repetition writes nothing and reads where the record lies: an entry under its case says so, and so does one of
-    the refusal of other content. To a party all is other content."""
+    the refusal of other content, which tells too that the case it `named` is there. To a party all is other content."""
     ref, subject = gate.services.vault.pseudonym("case", filed.case_id.bytes), gate.subject
     asked = filing.record_id, list(subject.person_keys), subject.account_id
     party = await gate.services.database.fetchrow(PARTY, *asked) is not None
     if party or filed.digest != filing.digest:
         zh, en = "此 Idempotency-Key 已用于另一内容。", "This Idempotency-Key was used with other content."
         used = {"pointer": "", "zh": "幂等键重复", "en": "idempotency key reused"}
-        await gate.refuse(Invalid(zh, en, errors=[used]), about=ref, conflict=party)
+        about = {ref, named.ref} if named else {ref}
+        await gate.refuse(Invalid(zh, en, errors=[used]), about=about, conflict=party)
     draft = gate.draft(Act.read)
     draft.case_refs = [ref]
     draft.body |= {"kind": filing.kind, "query": "again", "count": 0}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +16,9 @@ import orjson
 from hub import clock, disk
 from hub.keys import Sealer
 
-LEFT_SECONDS = 3600
-"""Nobody writes a file for that long."""
+LEFT_SECONDS = 24 * 3600
+"""Nobody writes a file for that long, and no two clocks differ by as much."""
+HALF_WRITTEN = ("*.sealed.*.part", "*.bad.*.part", "*.probe.*.part", "*.probe")
 Spooled = tuple[dict[str, Any], str, bytes, bytes, datetime, UUID]
 """Values, kind, hashes of code and secret, time of acceptance, record id."""
 
@@ -68,7 +70,7 @@ class Spool:
 
     def tidy(self) -> None:
         """Remove what a process that died left half written: nobody was told that it is there."""
-        for path in (*self.folder.glob("*.part"), *self.folder.glob("*.probe")):
+        for path in chain.from_iterable(map(self.folder.glob, HALF_WRITTEN)):
             with suppress(OSError):
                 if clock.seconds() - path.stat().st_mtime > LEFT_SECONDS:
                     path.unlink()

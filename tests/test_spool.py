@@ -57,13 +57,13 @@ def test_what_a_dead_process_left_half_written_goes(services: Services, tmp_path
     spool = Spool(tmp_path, services.vault.misc)
     spool.append([report("小")])
     (kept,) = spool.files()
-    old, new = tmp_path / "1.sealed.x.part", tmp_path / "2.sealed.x.part"
-    for path in (old, new):
+    old, new, foreign = (tmp_path / name for name in ("1.sealed.x.part", "2.sealed.x.part", "film.part"))
+    for path in (old, new, foreign):
         path.write_bytes(b"x")
-    for path in (old, kept):
+    for path in (old, kept, foreign):
         os.utime(path, (0, 0))
     spool.tidy()
-    assert sorted(tmp_path.iterdir()) == sorted([kept, new])
+    assert sorted(tmp_path.iterdir()) == sorted([kept, new, foreign])
 
 
 async def test_a_long_report_takes_no_short_one_along(world: World) -> None:

@@ -7,6 +7,7 @@ only then, against the release ticket, are the granted columns opened. There is 
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import chain
@@ -171,29 +172,28 @@ class Gate:
         return draft
 
     async def refuse(
-        self, error: HubError, act: Act = Act.deny, about: UUID | None = None, *, conflict: bool = False
+        self, error: HubError, act: Act = Act.deny, about: Iterable[UUID] = (), *, conflict: bool = False
     ) -> NoReturn:
         """Log a refusal, then raise it."""
         await self.enter_refusal(error, act, about, conflict=conflict)
         raise error
 
     async def enter_refusal(
-        self, error: HubError, act: Act = Act.deny, about: UUID | None = None, *, conflict: bool = False
+        self, error: HubError, act: Act = Act.deny, about: Iterable[UUID] = (), *, conflict: bool = False
     ) -> None:
-        """`about` is the pseudonym of the case on which it tells something: that it can be found. A `conflict` of
+        """`about` are the pseudonyms of cases on which it tells something: that they can be found. A `conflict` of
         interest is marked for another unit's officer."""
         if error.entered:
             return
-        if about is None and self.subject.own_case is not None:  # a refusal may tell that the receipt is right
-            about = self.services.vault.pseudonym("case", self.subject.own_case.bytes)
         error.entered = True
         draft = self.draft(act)
+        draft.case_refs = list(about)
+        if not draft.case_refs and self.subject.own_case is not None:  # a refusal may tell that the receipt is right
+            draft.case_refs = [self.services.vault.pseudonym("case", self.subject.own_case.bytes)]
         draft.outcome, draft.status = "conflict" if conflict else "deny", error.status
         if conflict:
             draft.body["alert"] = True
         draft.body |= {"error": error.code, "about": {k: _brief(v) for k, v in error.extra.items()}}
-        if about is not None:
-            draft.case_refs = [about]
         await self.services.committer.commit(draft)
 
     async def locate(self, column: str, value: Any) -> Row:
