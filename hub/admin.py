@@ -18,7 +18,7 @@ LIST = {
     "accounts": "SELECT a.id, u.code AS unit, a.name, a.role, a.login, a.disabled_at FROM account a"
     " JOIN unit u ON u.id = a.unit_id ORDER BY u.code, a.name",
     "units": "SELECT code, name, type, region_code, path, disabled_at FROM unit ORDER BY path",
-    "clients": "SELECT k.id, u.code AS unit, k.scopes, jsonb_path_query_array(k.jwks, '$.keys[*].kid')::text AS keys,"
+    "clients": "SELECT k.id, u.code AS unit, k.scopes, jsonb_path_query_array(k.jwks, '$.keys[*].kid') AS keys,"
     " k.disabled_at FROM client k JOIN unit u ON u.id = k.unit_id"
     " ORDER BY k.id",
     "regions": "SELECT code, name, level, parent, disabled_at FROM region ORDER BY code",

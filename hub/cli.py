@@ -70,7 +70,7 @@ def demo(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """演示：内嵌数据库、演示省份、回放41个公开案例，在 127.0.0.1 提供服务。
+    """演示：内嵌数据库、演示省份、回放41个公开案例，在 127.0.0.1 提供服务。The demo.
 
     Starts the embedded database, loads a demo province, replays 41 published cases through the HTTP API as
     the agencies that acted, and serves. Prints the demo accounts. Ctrl-C stops it; starting again takes seconds.

@@ -1,4 +1,4 @@
-"""What a security officer (审计管理员) sees: entries of the access log, each look an entry itself."""
+"""What an auditor (审计管理员) sees: entries of the access log, each look an entry itself."""
 
 from contextlib import suppress
 from typing import Any, Literal
@@ -152,7 +152,7 @@ def _asked(filters: LogFilters, actors: list[UUID]) -> dict[str, Any]:
 def _only_auditors(gate: Gate) -> None:
     """Who logged in here with a second factor: no agency's system can vouch for an auditor."""
     if gate.subject.role != "auditor" or not gate.subject.session:
-        raise Forbidden("仅审计管理员可查访问日志。", "Only security officers read the access log.")
+        raise Forbidden("仅审计管理员可查访问日志。", "Only auditors read the access log.")
 
 
 ACTOR = """

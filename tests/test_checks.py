@@ -5,7 +5,11 @@ import shutil
 import uuid
 from pathlib import Path
 
+import pytest
+
+from hub import keyfile
 from hub.embedded import Embedded
+from hub.main import _check_key
 from hub.settings import Settings
 from tests.commands import run
 from tests.test_refusals import ADDRESSES, SERVE, UNIT, told
@@ -37,6 +41,21 @@ def test_a_setting_that_nothing_reads(config: Settings, world: World) -> None:
     written = {"HUB_DATABASE_URL: postgresql://hub_app:pa55word@h/hub?sslmode": "require"}  # cut at the first `=`
     done = run(config, "check", **written)
     assert "HUB_DATABASE_URL" in done.stdout and "pa55" not in done.stdout + done.stderr
+
+
+async def test_another_key_is_noticed_before_the_first_case(world: World, tmp_path: Path) -> None:
+    """By an account that logs in: it would be answered 500. The deployment's own key (the control) opens it."""
+    await world.person("auditor")
+    file = tmp_path / "other.key"
+    keyfile.create(file, demo=True)
+    async with world.services.database.main.lease() as connection:
+        await connection.execute("CREATE TEMP TABLE cases (LIKE public.cases)")
+        try:
+            await _check_key(world.services.vault, connection)
+            with pytest.raises(keyfile.KeyRefused):
+                await _check_key(keyfile.load(file, demo=True), connection)
+        finally:
+            await connection.execute("DROP TABLE pg_temp.cases")
 
 
 def test_a_rotation_that_cannot_be_leaves_no_key(config: Settings, tmp_path: Path) -> None:

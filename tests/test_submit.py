@@ -253,10 +253,13 @@ async def test_filing_under_a_closed_case_is_refused_under_that_case(world: Worl
 
 @pytest.mark.parametrize("unit_type", TYPES)
 async def test_write_rules(world: World, unit_type: str) -> None:
-    """Every unit type x kind: created when `policy.csv` has the rule, else 403, without effect."""
+    """Every unit type x kind: created when `policy.csv` has the rule, and the catalogue says so, else 403, without
+    effect."""
     caller, rules = await world.agency(unit_type), write_rules()
     owned = {kind for kind in PUBLIC if (unit_type, kind) in rules}
     assert owned and owned != set(PUBLIC)
+    kinds = (await caller.get("/v1/catalogue")).json()["kinds"]
+    assert owned == {each["kind"] for each in kinds if unit_type in each["submitted_by"]}
     for kind in PUBLIC:
         before = await effects(world)
         answer = await caller.submit(kind, minimal(kind))

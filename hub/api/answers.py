@@ -191,6 +191,7 @@ class FieldOf(TypedDict):
 class KindOf(TypedDict):
     kind: str
     title: str
+    submitted_by: list[str]
     fields: list[FieldOf]
 
 
@@ -206,7 +207,6 @@ class Start(TypedDict):
     description: str
     catalogue: str
     report: str
-    ready: str
 
 
 class Health(TypedDict):

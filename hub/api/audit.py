@@ -1,4 +1,4 @@
-"""The access log, for security officers."""
+"""The access log, for auditors."""
 
 from typing import Annotated
 from uuid import UUID

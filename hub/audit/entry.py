@@ -62,7 +62,7 @@ hundredth pull of 1,000 cases held up all entries for a quarter of a second."""
 
 
 class Entry(SQLModel, table=True):
-    """One row of the log. Columns beside the leaf are what a security officer filters by, pseudonymous."""
+    """One row of the log. Columns beside the leaf are what an auditor filters by, pseudonymous."""
 
     __tablename__ = "access_log"
     __table_args__ = (
