@@ -21,7 +21,7 @@ HEAD |= {"number": "text", "status": "text"}
 _TYPES = {bool: "boolean", int: "integer", float: "double precision", date: "date", datetime: "timestamptz"}
 
 
-def row(values: dict[str, Any]) -> dict[str, Any]:
+def flat_row(values: dict[str, Any]) -> dict[str, Any]:
     """A call or a form by column, dates and times as what they are."""
     made = sample.flat(values)
     made |= {n: date.fromisoformat(v) for n, v in made.items() if n.endswith("_date")}
@@ -29,7 +29,7 @@ def row(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(values: dict[str, Any]) -> dict[str, str]:
-    return {name: _TYPES.get(type(value), "text") for name, value in row(values).items()}
+    return {name: _TYPES.get(type(value), "text") for name, value in flat_row(values).items()}
 
 
 _VALUES, _FORM = _typed(sample.call(0, "9", sample.START)), _typed(sample.form(0, "9", sample.START))
@@ -72,7 +72,7 @@ def _bytes(value: Any, status: int = 200) -> Response:
 
 async def _rows(sql: str, *args: Any) -> list[dict[str, Any]]:
     async with app.state.pool.acquire() as connection:
-        return [dict(found) for found in await connection.fetch(sql, *args)]
+        return [dict(row) for row in await connection.fetch(sql, *args)]
 
 
 @app.get("/cases/{case_id}")
@@ -92,7 +92,7 @@ async def changes(since: int, limit: int) -> Response:
 
 @app.post("/cases")
 async def create(request: Request) -> Response:
-    values = row(orjson.loads(await request.body()))
+    values = flat_row(orjson.loads(await request.body()))
     made = str(uuid4())
     async with app.state.pool.acquire() as connection:
         await connection.execute(INSERT, made, values["region"][:9], *(values[n] for n in CREATED[4:]))

@@ -18,7 +18,7 @@ import asyncpg
 
 from benchmarks import sample
 from benchmarks.limit import COLUMNS as FLAT
-from benchmarks.limit import row as flat_row
+from benchmarks.limit import flat_row
 from hub import admin, cases, clock, keys, signing
 from hub.audit.committer import columns
 from hub.audit.entry import GENESIS, Act

@@ -119,12 +119,12 @@ def _listable(item: Seen) -> bool:
 
 def _write_record(gate: Gate, item: Seen, called: bytes, at: bytes, out: list[bytes], tail: bytes = b"") -> None:
     """What is long stands apart: put into the pattern, it would be copied again and again as that grows."""
-    row, decision, known, directory = item.row, item.decision, origin_known(item), gate.services.directory
-    out.append(views.record_head(row, called, at, directory, decision.authored, known))
+    row, decision, directory = item.row, item.decision, gate.services.directory
+    out.append(views.record_head(row, called, at, directory, authored=decision.authored, kind=_shown_kind(item)))
     if decision.authored:
         out.append(b',"etag":%b' % orjson.dumps(record_etag(gate, item)))
         tail = tail or decision.tail
-    out += b',"fields":{', item.members if known else _told(gate, item), b"}," if tail else b"}", tail, b"}"
+    out += b',"fields":{', _told(gate, item), b"}," if tail else b"}", tail, b"}"
 
 
 def _record(gate: Gate, item: Seen, tail: bytes = b"") -> bytes:

@@ -119,8 +119,8 @@ async def entry(gate: Gate, chain: UUID, n: int, why: Reason) -> bytes:
 
 
 def _conflict(draft: Draft) -> None:
-    draft.outcome, draft.status = "conflict", 404
-    draft.body |= {"count": 0, "alert": True}
+    draft.conflict()
+    draft.status, draft.body["count"] = 404, 0
 
 
 def _few(rows: list[Any]) -> list[UUID]:

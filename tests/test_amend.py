@@ -77,7 +77,7 @@ async def test_preconditions(world: World) -> None:
     police = await world.agency("police")
     record = (await police.filed("police_call", call()))["id"]
     _, first = await seen(police, record)
-    for none in ("", "*"):
+    for none in (None, "", "*"):
         missing = await patch(police, record, {"weapon": "刀"}, none)
         assert (missing.status_code, missing.json()["code"]) == (428, "if_match_required")
     for wrong in ('"x"', f"W/{first}", first.strip('"'), '""'):

@@ -68,6 +68,11 @@ class Draft:
         self.detail = b"".join(named(ref, *record) for record in records)
         self.body["rows"] = [len(records)]
 
+    def conflict(self) -> None:
+        """Mark a conflict of interest, for another unit's officer."""
+        self.outcome = "conflict"
+        self.body["alert"] = True
+
 
 def columns(
     vault: keys.Vault, draft: Draft, w: UUID, n: int, previous: bytes, at_us: int | None = None

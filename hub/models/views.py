@@ -66,13 +66,13 @@ def case_head(
     return b'{"id":"%b"' % case_id
 
 
-def record_head(row: Row, case_id: bytes, at: bytes, directory: Directory, authored: bool, known: bool) -> bytes:
-    """Identity of a record; one whose origin is not known is an anonymous report, of no unit."""
-    unit = directory.shown(row["unit_id"]) if known else None
+def record_head(row: Row, case_id: bytes, at: bytes, directory: Directory, *, authored: bool, kind: str) -> bytes:
+    """Identity of a record, under the kind that the caller is shown; an anonymous one shows no unit."""
+    unit = directory.shown(row["unit_id"]) if kind == row["kind"] else None
     return b'{"id":"%b","case_id":"%b",%b,"unit":%b,"at":%b,"authored":%b' % (
         str(row["id"]).encode(),
         case_id,
-        NAMED[row["kind"] if known else ANONYMOUS],
+        NAMED[kind],
         unit or b"null",
         at,
         b"true" if authored else b"false",

@@ -190,9 +190,9 @@ class Gate:
         draft.case_refs = list(about)
         if not draft.case_refs and self.subject.own_case is not None:  # a refusal may tell that the receipt is right
             draft.case_refs = [self.services.vault.pseudonym("case", self.subject.own_case.bytes)]
-        draft.outcome, draft.status = "conflict" if conflict else "deny", error.status
+        draft.outcome, draft.status = "deny", error.status
         if conflict:
-            draft.body["alert"] = True
+            draft.conflict()
         draft.body |= {"error": error.code, "about": {k: _brief(v) for k, v in error.extra.items()}}
         await self.services.committer.commit(draft)
 
@@ -237,10 +237,10 @@ class Gate:
             "tried": act.value,
             "facts": facts_true,
             "cases": [ref.hex for ref in draft.case_refs],
-            "alert": CONFLICT in facts_true,
+            "alert": False,
         }
         if CONFLICT in facts_true:
-            draft.outcome = "conflict"
+            draft.conflict()
         await self.services.committer.commit(draft)
 
     async def release_files(self, item: Seen, category: str, files: list[UUID], columns: frozenset[str]) -> keys.Ticket:

@@ -31,7 +31,7 @@ NO_CASE_DATA = {
     "GET /readyz": "says whether the log can be written, nothing else",
     "GET /v1/units": "codes and names of units, the same for everybody who is known",
     "GET /v1/regions": "codes and names of administrative divisions, likewise",
-    "GET /v1/catalogue": "derived from the classes, the same for everybody",
+    "GET /v1/catalogue": "derived from the classes and the policy, the same for everybody",
 }
 JOBS = {
     "committer: self._run()": "writes log entries; what they hold was decided by the Gate that queued them",
