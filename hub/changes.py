@@ -13,7 +13,7 @@ import pyotp
 from hub import cases, clock, people
 from hub.db import Connection, Row
 from hub.enlist import check_role, check_scopes, exclusive, new_password, open_unit, ordered
-from hub.jwks import same, wrong_set
+from hub.jwks import MOST, same, wrong_set
 from hub.places import check_name
 from hub.policies.services import Services
 from hub.sheets import Faults, Refused, lock, log
@@ -236,6 +236,8 @@ def _join(faults: Faults, held: dict[str, Any], jwks: Any) -> None:
     for key in jwks["keys"] if jwks is not None and wrong is None else ():
         if not same(held.setdefault(key["kid"], key), key):
             wrong = "kid 已用于另一公钥，请换 kid", "has a kid that another key of this system has: give it another"
+    if len(held) > MOST:
+        wrong = f"超过{MOST}把公钥：先以 --remove-key 移除旧的", f"more than {MOST} keys: --remove-key an old one"
     if not held:
         wrong = "最后一把公钥：先加新的，或停用（hub clients disable）", "its last key: add another, or disable it"
     wrong = wrong or wrong_set({"keys": list(held.values())})

@@ -34,8 +34,6 @@ ROUTERS = tuple(module.router for module in (cases, records, reports, audit, dir
 KEY = "id AS case_id, key_wrapped, key_id"
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
-BODILESS = ("GET", "HEAD")
-"""Nothing reads a body that comes with these."""
 STREAMING = ("/attachments", "/photos")
 HEADERS = [
     (b"cache-control", b"no-store"),
@@ -138,6 +136,8 @@ class Hub(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        if bare := scope["method"] == "HEAD":  # a GET that is not told the content (RFC 9110, 9.3.2)
+            scope = dict(scope) | {"method": "GET"}
         started = False
 
         async def headed(message: Message) -> None:
@@ -145,9 +145,11 @@ class Hub(FastAPI):
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
+            elif bare:
+                message["body"] = b""
             await send(message)
 
-        if scope["method"] not in BODILESS and not scope["path"].endswith(STREAMING):
+        if scope["method"] != "GET" and not scope["path"].endswith(STREAMING):
             declared = dict(scope["headers"]).get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > self.limit:
                 await problems.document(Request(scope), TooLarge())(scope, receive, headed)

@@ -181,6 +181,9 @@ async def test_keys_are_rotated_without_an_outage(world: World, config: Settings
     file.write_bytes(orjson.dumps({"keys": [signing.public_jwk(signing.new_signing_key()) | {"kid": kid}]}))
     other = await asyncio.to_thread(run, config, "clients", "change", police.code, "--add-keys", str(file))
     assert other.returncode == 1 and "kid" in other.stderr
+    file.write_bytes(orjson.dumps({"keys": [signing.public_jwk(signing.new_signing_key()) for _ in range(4)]}))
+    fifth = await asyncio.to_thread(run, config, "clients", "change", police.code, "--add-keys", str(file))
+    assert fifth.returncode == 1 and "more than 4" in fifth.stderr and "--remove-key" in fifth.stderr
 
 
 async def test_scopes_are_changed(world: World, config: Settings) -> None:

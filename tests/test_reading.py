@@ -8,6 +8,7 @@ import pytest
 from hub import clock
 from hub.demo.province import TYPES
 from hub.models.fields import CATEGORIES
+from tests import logbook
 from tests.forms import minimal
 from tests.world import AWAY, HOME, World, call, instant, pair, someone
 
@@ -175,6 +176,24 @@ async def test_a_purpose_is_needed_on_whatever_touches_a_case(world: World, rout
     system = await world.agency("police", person="")
     assert (await system.get(url)).status_code == 403
     assert (await system.get(url, purpose="sync")).status_code == 200
+
+
+async def test_head_tells_what_get_does_but_the_content(world: World) -> None:
+    """RFC 9110, 9.3.2: the same status and headers, no content; of a case it is a look at it, and entered as one."""
+    police = await world.agency("police")
+    made = await police.filed("police_call", call(pair(), region=HOME))
+    for path in (*(route.format(case=made["case_id"], record=made["id"]) for route in ROUTES[1:]), "/healthz", "/none"):
+        looks = len(await logbook.about(world.services, made["case_id"]))
+        whole, bare = await police.get(path), await police.send("HEAD", path)
+        assert (whole.status_code, bare.content) == (bare.status_code, b""), path
+        told = {name: value for name, value in whole.headers.items() if name != "date"}
+        assert told == {name: value for name, value in bare.headers.items() if name != "date"}, path
+        now = len(await logbook.about(world.services, made["case_id"]))
+        assert now == looks + (2 if path.startswith("/v1") else 0), path
+    refused = await police.send("HEAD", "/v1/records/police_call", purpose="none")
+    assert (refused.status_code, refused.content) == (400, b"")
+    answer = await police.post("/v1/cases")
+    assert answer.status_code == 405 and {"GET", "HEAD"} <= {*answer.headers["allow"].split(", ")}
 
 
 async def test_errors_speak_the_caller_s_language(world: World) -> None:

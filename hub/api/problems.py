@@ -148,7 +148,8 @@ async def answer(request: Request, error: Exception) -> Response:
         mapped: HubError = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code, BadRequest)()
         mapped.status = error.status_code
         said = document(request, await _logged(request, mapped))
-        said.headers.update(error.headers or {})
+        for name, value in (error.headers or {}).items():
+            said.headers[name] = value.replace("GET", "GET, HEAD") if name == "Allow" else value  # `Hub` takes both
         return said
     return await unexpected(request, error)
 
