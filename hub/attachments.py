@@ -104,7 +104,11 @@ async def pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def store(gate: Gate, record_id: UUID, name: str, stream: AsyncIterator[bytes]) -> File:
-    """Attach a file to one's own record. Pieces are written as they come; the head makes them a file."""
+    """Attach a file to one's own record. Pieces are written as they come; the head makes them a file, and what is left
+    of an upload that broke off is removed by the worker.
+
+    Raises `NotFound`, `Forbidden` (another unit's record), `TooLarge`, `UnsupportedType`, `BadRequest` (empty).
+    """
     item = await find_record(gate, record_id, act=Act.amend)
     if "authored" not in item.decision.facts:
         await gate.refuse(Forbidden("只能为本单位的记录添加附件。", "Only the author of a record attaches to it."))
@@ -207,7 +211,8 @@ async def download(gate: Gate, attachment_id: UUID) -> tuple[File, AsyncIterator
             chunk = await database.fetchrow(
                 "SELECT sealed FROM attachment_chunk WHERE attachment_id = $1 AND n = $2", attachment_id, n
             )
-            assert chunk is not None
+            if chunk is None:  # what was sent tells its length, so the receiver sees that it is not whole
+                raise LookupError("a part of an attachment is missing")
             yield opened("chunk", chunk["sealed"], n)
 
     return _file(item, opened("head", row["head"], 0)), content()

@@ -1,7 +1,8 @@
 """The database: two pools and one transaction; the only place that names asyncpg, the only commit site.
 
 Rows come as asyncpg records, not ORM objects: a SQLModel object of 60 values costs 127 microseconds.
-`Database.audit` connects under the role that may read the access log; `Database.main` may only add to it.
+`Database.audit` connects under the role that may read the access log; `Database.main` may only add to it. The log's
+writer has a connection of its own (`dedicated`).
 """
 
 import asyncio
@@ -106,11 +107,33 @@ async def _prepare_audit(connection: Any) -> None:
     await connection.execute("SET enable_sort = off")  # entries stand in order in each of their indexes but for ties
 
 
+async def _made_ready(connection: Connection, prepare: Callable[[Connection], Awaitable[None]]) -> Connection:
+    """A new connection, prepared; one that cannot be, or for which nobody waits any more, is not left open."""
+    try:
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+@asynccontextmanager
+async def as_auditor(connection: Connection) -> AsyncIterator[None]:
+    """For a block, who may read the log. What breaks in it, breaks the connection: as whom it goes on is unknown."""
+    try:
+        await connection.execute("SET ROLE hub_auditor")
+        yield
+        await connection.execute("RESET ROLE")
+    except BaseException:
+        connection.terminate()
+        raise
+
+
 class Pool:
     """At most `size` open connections of one role; whoever waits longest is served first.
 
     asyncpg's own pool costs 28 µs a use (a proxy, a shielded task, a reset): more than a small query. Nothing
-    in the hub changes a session's state, so a connection goes back as it is, unless its state is unknown.
+    changes the state of a session that is in a pool, so it goes back as it is, unless its state is unknown.
     `shut`, it is to its users as if the database were away.
     """
 
@@ -124,8 +147,7 @@ class Pool:
 
     async def open(self) -> Connection:
         connection = await asyncpg.connect(self.url, timeout=WAIT, command_timeout=30, server_settings=PLANS)
-        await self._prepare(connection)
-        return connection
+        return await _made_ready(connection, self._prepare)
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         async with Lease(self) as connection:
@@ -245,8 +267,7 @@ class Database:
     async def dedicated(self) -> Connection:
         """A connection outside the pools, for the log's committer."""
         connection = await asyncpg.connect(self.url, timeout=2, command_timeout=5, server_settings=PLANS)
-        await connection.execute("SET synchronous_commit = on")
-        return connection
+        return await _made_ready(connection, lambda c: c.execute("SET synchronous_commit = on"))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -259,8 +280,9 @@ class Database:
             await transaction.start()
             try:
                 yield connection
-            except BaseException as error:
-                await transaction.rollback()
+            except Exception as error:
+                if not isinstance(error, LOST):  # else it is thrown away by its lease, as it is when cancelled
+                    await transaction.rollback()
                 if isinstance(error, asyncpg.CheckViolationError):  # `cases_alert_open`, the only one (schema 0011)
                     raise Conflict("个案刚有变动，请重试。", "The case has just changed. Retry.") from None
                 raise

@@ -17,7 +17,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def settle(folder: Path) -> None:
-    """A file is on disk when it is synced; that it has its name, when its folder is."""
+    """fsync of a file makes its content durable; that it has its name is durable when its folder is synced."""
     with _opened(folder) as handle:
         os.fsync(handle)
 

@@ -97,6 +97,11 @@ def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
 
 
+def stored_keys(parties: list[PartyKeys], role: str) -> list[bytes]:
+    """Where `party_key` has what `matching` goes by: a phone with a name stands under the phone, the name beside it."""
+    return ids_of(parties, role) + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
+
+
 def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
     """What shows that a caller is a party: id numbers and phones of all but the reporter."""
     return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]

@@ -34,7 +34,7 @@ class Spool:
         self._there()
         raws = ([values, kind, code.hex(), secret.hex(), at, str(id_)] for values, kind, code, secret, at, id_ in batch)
         lines = (base64.b64encode(self._sealer.seal(orjson.dumps(raw), b"spool")) for raw in raws)
-        # no clock set back, no other process has that name
+        # a name of its own, even where the clock is set back or another process writes in the same microsecond
         self._write(self.folder / f"{clock.micros()}-{batch[0][-1]}.sealed", lines)
 
     def probe(self) -> None:

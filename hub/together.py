@@ -107,7 +107,7 @@ class Reads:
                 if not future.done():
                     future.set_result(rows)
             return
-        for waiting in group:  # out of reach of the error, which names the arguments of all
+        for waiting in group:  # outside `except`: the error holds everybody's arguments, and is chained to nobody's own
             await self._answer(sql, [waiting])
 
     async def _found(self, sql: str, group: list[Waiting]) -> list[list[Row]]:

@@ -16,7 +16,7 @@ from hub import ids
 from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching
+from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, stored_keys
 from hub.marks import SETTLE
 from hub.models.catalogue import KINDS
 from hub.policies.services import Services
@@ -114,18 +114,12 @@ class Submission:
     def sought(self) -> tuple[Any, ...]:
         """The arguments of `FIND`."""
         parties = self.filing.parties
-        victims, respondents = ([], []) if self.target or self.apart else (_matching(parties, r) for r in PAIR)
+        victims, respondents = ([], []) if self.target or self.apart else (stored_keys(parties, r) for r in PAIR)
         by_role = ([p.keys[NAMED] for p in parties if p.role == role and NAMED in p.keys] for role in PAIR)
         names = [p.keys[NAMED] for p in parties if NAMED in p.keys]
         ids = (ids_of(parties, role) for role in PAIR)
-        known = (k for party in parties for k in _matching([party], party.role))
+        known = (k for party in parties for k in stored_keys([party], party.role))
         return (self.id, *map(array_text, (known, names, victims, respondents, *by_role, *ids, self.own)), self.duty)
-
-
-def _matching(parties: list[PartyKeys], role: str) -> list[bytes]:
-    """The keys under which what makes two records one case stands: id number, and phone that comes with a name."""
-    found = [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
-    return found + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
 
 
 def _apart(filed: list[tuple[Submission, Filed]], rows: Rows) -> None:

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 
 from hub.api.problems import invalid
-from hub.errors import BadRequest
+from hub.errors import BadRequest, TooLarge
 from hub.finding import Wanted
 from hub.models.catalogue import KINDS
 from hub.oversight import Reason
@@ -50,6 +50,13 @@ async def parse_object(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest("请求体应为 JSON 对象。", "The body must be a JSON object.")
     return value
+
+
+def check_length(request: Request, limit: int, said: tuple[str, str]) -> None:
+    """Refuse (413) what announces itself as larger than `limit` bytes before one of them is read."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > limit:
+        raise TooLarge(*said)
 
 
 def json_response(body: bytes, status: int = 200, **headers: str) -> Response:

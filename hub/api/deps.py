@@ -153,7 +153,7 @@ class ReviewRoute(CallerRoute):
             if entered or not hasattr(asked.state, "gate"):
                 raise
             asked.app.state.tokens.sessions.forget(asked.headers["authorization"].partition(" ")[2])
-            del asked.state.gate  # who has left is refused nothing in his name
+            del asked.state.gate  # of a session that has ended no refusal is logged as its owner's
             return await super().answer(asked)  # as it is now, not as it was remembered
 
 

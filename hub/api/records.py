@@ -7,13 +7,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import StreamingResponse
 
 from hub import attachments, casework, exchange
-from hub.api.bodies import FILE, described, json_response, parse, parse_object
+from hub.api.bodies import FILE, check_length, described, json_response, parse, parse_object
 from hub.api.deps import Asked, GateRoute, utf8
-from hub.errors import BadRequest, NotFound, TooLarge
+from hub.errors import BadRequest, NotFound
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS
 
@@ -93,16 +93,9 @@ async def attach(
     file_name: Annotated[str, Header(max_length=600, description="文件名，百分号编码 percent-encoded")] = "file",
 ) -> Response:
     """上传附件，至多20MB，流式封存。Attach to your own record: pictures, sound, film, PDF, at most 20 MB."""
-    await check_length(request, request.gate.services.settings.upload_limit)
+    check_length(request, request.gate.services.settings.upload_limit, attachments.TOO_LARGE)
     made = await attachments.store(request.gate, record_id, attachments.clean_name(utf8(file_name)), request.stream())
     return json_response(orjson.dumps(made.shown()), 201, Location=f"/v1/attachments/{made.id}")
-
-
-async def check_length(request: Request, limit: int) -> None:
-    """Refuse what announces itself as too large before a byte is read."""
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > limit:
-        raise TooLarge(*attachments.TOO_LARGE)
 
 
 @router.get("/records/{record_id}/attachments")

@@ -6,9 +6,8 @@ import orjson
 from fastapi import APIRouter, Header, Path, Response
 
 from hub import attachments, casework
-from hub.api.bodies import FILE, described, json_response, parse
+from hub.api.bodies import FILE, check_length, described, json_response, parse
 from hub.api.deps import Asked, ShortRoute
-from hub.api.records import check_length
 from hub.clock import text
 from hub.intake import ADDITION, REPORT
 from hub.policies.gate import Gate
@@ -24,6 +23,8 @@ Key = Annotated[
     ),
 ]
 Secret = Annotated[str | None, Header(max_length=40, description="第二口令 second secret")]
+WRONG = "-"
+"""No second secret: where one is needed, none is a wrong one."""
 
 
 @router.post("", status_code=201, openapi_extra=described(REPORT))
@@ -61,7 +62,7 @@ async def add_text(
     idempotency_key: Key = None,
 ) -> Response:
     """补充说明，须有第二口令。Add text later; needs the second secret."""
-    gate = await _holder(request, code, receipt_secret or "-")
+    gate = await _holder(request, code, receipt_secret or WRONG)
     fields, _ = await parse(request, ADDITION)
     return json_response(orjson.dumps({"id": str(await request.intake.add(gate, fields, idempotency_key or ""))}), 201)
 
@@ -73,8 +74,8 @@ async def add_text(
 )
 async def add_photo(code: Code, request: Asked, receipt_secret: Secret = None) -> Response:
     """补充照片、录音，须有第二口令。Add a photo or a recording later; needs the second secret."""
-    gate = await _holder(request, code, receipt_secret or "-")
-    await check_length(request, request.services.settings.upload_limit)
+    gate = await _holder(request, code, receipt_secret or WRONG)
+    check_length(request, request.services.settings.upload_limit, attachments.TOO_LARGE)
     assert gate.subject.unit_id is not None
     made = await attachments.store(gate, gate.subject.unit_id, attachments.PHOTO, request.stream())
     return json_response(orjson.dumps(made.shown()), 201)

@@ -28,7 +28,7 @@ from hub.audit.entry import (
     leaf_hash,
     named,
 )
-from hub.db import FAILED, Connection, Database, UniqueViolation, insert_rows
+from hub.db import FAILED, Connection, Database, UniqueViolation, as_auditor, insert_rows
 from hub.errors import Unavailable
 from hub.ids import new_id
 from hub.together import fail, settled
@@ -181,9 +181,8 @@ class Committer:
         return Draft(Act.start, {"act": "start", "closes": closed, "pid": os.getpid()})
 
     async def _close(self, connection: Connection, w: UUID) -> dict[str, Any]:
-        await connection.execute("SET ROLE hub_auditor")
-        row = await connection.fetchrow("SELECT n, leaf FROM access_log WHERE w = $1 ORDER BY n DESC LIMIT 1", w)
-        await connection.execute("RESET ROLE")
+        async with as_auditor(connection):
+            row = await connection.fetchrow("SELECT n, leaf FROM access_log WHERE w = $1 ORDER BY n DESC LIMIT 1", w)
         n = row["n"] if row else 0
         await connection.execute(
             "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'close', $2, $3) ON CONFLICT DO NOTHING",
@@ -278,9 +277,8 @@ class Committer:
 
     async def _ours(self, connection: Connection, rows: list[dict[str, Any]]) -> bool:
         """Are these there, as they are? Asked as who may read the log, after an attempt whose outcome nobody knows."""
-        await connection.execute("SET ROLE hub_auditor")
-        found = await connection.fetchval(OURS, *([row[name] for row in rows] for name in ("w", "n", "leaf")))
-        await connection.execute("RESET ROLE")
+        async with as_auditor(connection):
+            found = await connection.fetchval(OURS, *([row[name] for row in rows] for name in ("w", "n", "leaf")))
         return bool(found == len(rows))
 
     async def _drop(self) -> None:

@@ -34,7 +34,7 @@ GENESIS = bytes(32)
 
 
 class Act(StrEnum):
-    """What was done; the closed list of access-log acts."""
+    """What was done; the closed list of access-log acts. A logout is a `login` whose body says `ended`."""
 
     read = "read"
     list = "list"
@@ -101,7 +101,8 @@ class LogWriter(SQLModel, table=True):
 def canonical(value: dict[str, Any]) -> bytes:
     """RFC 8785 for what entries hold: NFC strings, booleans, integers below 2^53, lists and objects.
 
-    Keys are ASCII, so sorting by code point is sorting by UTF-16 unit. Raises `ValueError` above 8 KiB.
+    Keys are ASCII, so sorting by code point is sorting by UTF-16 unit. Raises `ValueError` above 8 KiB, `TypeError` for
+    what is none of these.
     """
     encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     if not encoded.isascii():

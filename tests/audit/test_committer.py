@@ -10,7 +10,7 @@ import pytest
 from hub import keys
 from hub.audit.committer import BATCH, Committer, Draft
 from hub.audit.entry import Act
-from hub.db import Database, Weakened
+from hub.db import Database, Pool, Weakened
 from hub.embedded import Embedded
 from hub.errors import Unavailable
 from hub.policies.services import Services
@@ -277,3 +277,24 @@ async def test_the_committer_insists_on_its_own_connection(
     finally:
         await admin.execute("ALTER ROLE hub_app RESET synchronous_commit")
         await admin.close()
+
+
+async def test_a_connection_that_cannot_be_made_ready_is_not_left_open(services: Services) -> None:
+    """Else each attempt of an outage would leave one, and the server run out of them; as one that is used (the control)
+    is there."""
+    counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unready'"
+
+    def becomes(role: str) -> Pool:
+        async def prepare(connection: Any) -> None:
+            await connection.execute(f"SET ROLE {role}")
+
+        return Pool(f"{services.settings.database_url}&application_name=unready", 2, prepare)
+
+    ready = await becomes("hub_auditor").open()
+    for _ in range(3):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await becomes("postgres").open()
+    async with asyncio.timeout(5):
+        while await services.database.main.fetchval(counted) != 1:
+            await asyncio.sleep(0.05)
+    await ready.close()
