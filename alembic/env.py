@@ -3,9 +3,10 @@
 import asyncio
 import os
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from hub import tables
@@ -19,14 +20,9 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
-def _engine(url: str) -> AsyncEngine:
-    scheme, _, rest = url.partition("://")
-    assert scheme in ("postgresql", "postgres")
-    return create_async_engine(f"postgresql+asyncpg://{rest}")
-
-
 async def _main() -> None:
-    engine = _engine(os.environ["HUB_OWNER_DATABASE_URL"])
+    url = os.environ["HUB_OWNER_DATABASE_URL"]  # read by asyncpg, as the hub's own: SQLAlchemy knows no `sslmode`
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda *_, **__: asyncpg.connect(url))
     async with engine.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()

@@ -39,7 +39,7 @@ async def rotate_keys(services: Services, told: Callable[[int], None] = lambda _
         for row in rows:
             try:
                 wrapped.append((row["id"], *vault.rewrap(row["id"], row["key_wrapped"], row["key_id"])))
-            except (SealBroken, KeyError):  # one must not keep all that come after it under the old key
+            except SealBroken:  # one must not keep all that come after it under the old key
                 broken.append(row["id"])
         async with services.database.transaction() as connection:
             await connection.executemany("UPDATE cases SET key_wrapped = $2, key_id = $3 WHERE id = $1", wrapped)

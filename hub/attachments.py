@@ -14,7 +14,7 @@ from hub import clock, keys
 from hub.audit.committer import insert_entry
 from hub.audit.entry import GENESIS, Act
 from hub.casework import find_record, origin_known
-from hub.errors import BadRequest, Forbidden, NotFound, TooLarge, UnsupportedType
+from hub.errors import BadRequest, Forbidden, NotFound, TooLarge, Unavailable, UnsupportedType
 from hub.policies.decide import CLEAR
 from hub.policies.gate import Gate
 from hub.policies.query import Seen
@@ -167,6 +167,9 @@ async def _write_head(gate: Gate, item: Seen, made: File, key: keys.CaseKey, chu
             await connection.execute("DELETE FROM attachment_chunk WHERE attachment_id = $1", made.id)
             same = "SELECT id FROM attachment WHERE record_id = $1 AND digest = $2"
             return replace(made, id=(await connection.fetchrow(same, row["id"], digest))["id"])
+        there = await connection.fetchval("SELECT count(*) FROM attachment_chunk WHERE attachment_id = $1", made.id)
+        if there < chunks:  # the worker took it for one that broke off: it took more than a day
+            raise Unavailable("上传时间过长，请重新上传。", "The upload took too long. Send it again.")
         await insert_entry(connection, services.vault, draft, made.id, 1, GENESIS)
     return made
 

@@ -20,7 +20,7 @@ from hub.models.directory import Directory, UnitInfo
 from hub.models.fields import CATEGORIES, Stamp
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""What people copy by hand: none looks like another."""
+"""What people copy by hand: without 0, 1, I, L, O and U."""
 
 
 def letters(drawn: int, count: int) -> str:
@@ -34,7 +34,7 @@ def letters(drawn: int, count: int) -> str:
 
 def number(region_code: str, at: datetime) -> str:
     """A case number: county, year, eight random letters; nothing to count by."""
-    return f"{region_code[:6]}-{at.year}-{letters(secrets.randbits(128), 8)}"
+    return f"{region_code[:6]}-{at.astimezone(clock.CST).year}-{letters(secrets.randbits(128), 8)}"
 
 
 TARGET = "id AS case_id, ref, key_wrapped, key_id, opened_at, region_code, alert_open"
@@ -99,16 +99,18 @@ def known_region(code: str, directory: Directory) -> str:
 
 
 def _check_units(filing: Filing, directory: Directory) -> None:
-    """Whoever a record names must be known: else `Invalid` points at each code that is not."""
+    """Whoever a record names anew must be there to read it: else `Invalid` points at each code that is not."""
     unknown = []
     for name, stamp in setting(filing.kind):
         if stamp in marks.UNITS and (said := filing.values.get(name)) is not None:
             places = (
                 {f"/{name}/{i}": code for i, code in enumerate(said)} if isinstance(said, list) else {f"/{name}": said}
             )
-            unknown += [place for place, code in places.items() if code not in directory.codes]
+            before = filing.was.get(name) or ()
+            unknown += [p for p, code in places.items() if not directory.serves(code) and code not in before]
     if unknown:
-        raise Invalid(errors=[{"pointer": p, "zh": "单位代码不存在", "en": "unknown unit code"} for p in unknown])
+        zh, en = "单位代码不存在，或单位已停用", "unknown unit code, or a unit out of service"
+        raise Invalid(errors=[{"pointer": pointer, "zh": zh, "en": en} for pointer in unknown])
 
 
 def add_case(
@@ -199,16 +201,18 @@ def touch_case(
     new_record: bool = False,
     joins: bool = True,
 ) -> None:
-    """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit.
+    """Mark on an existing case what this record changes. A refusal of a referral does not involve the unit: it is
+    linked, since it finds its reply, and not shown as one that works on it.
 
     Only the unit on duty takes over from its intake; it answers an alert, or other police of the place do. A record
     that alerts finds the case as it was a moment ago: if it ended since, that is a conflict (`cases_alert_open`).
     """
+    works = joins and not effects.marks.refuses
     stamped = set(changed) | ({ROUTINE} if new_record else set())
     at = packed_moment(clock.to_micros(filing.made_at or filing.at))
     values: dict[str, Any] = {"id": target.id, "changed": sorted(stamped), "at": at, "unit": filing.unit_id}
-    values |= {"called": effects.called, "joins": joins and not effects.marks.refuses}
-    values |= {"acts": bool(effects.acting), "kind": f'"{effects.kind}"'}
+    values |= {"called": effects.called, "joins": works}
+    values |= {"acts": bool(effects.acting) and works, "kind": f'"{effects.kind}"'}
     values["stage"] = None if effects.stage == Stage.received else effects.stage  # a case does not begin again
     values["relocated"] = effects.relocated
     values |= _keys_of(filing) | {"handed_over": handed_over, "answered": answered, "new": new_record}

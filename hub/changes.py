@@ -83,9 +83,10 @@ async def enable(services: Services, noun: str, name: str) -> None:
 
 
 async def _switch(services: Services, noun: str, name: str, *, on: bool) -> None:
-    row, faults = await there(services, noun, name), Faults()
+    faults = Faults()
     async with services.database.transaction() as connection:
         await lock(connection, noun)
+        row = await there(services, noun, name)
         if on and noun == "accounts":  # meanwhile this person may have been given another role
             await exclusive(connection, faults, 0, row["id_key"], row["role"], row["id"])
             faults.settle()

@@ -5,6 +5,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 import uvloop
 from fastapi import FastAPI
 
-from hub import __version__, migrations, settings
+from hub import __version__, clock, migrations, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
 from hub.db import Connection, Database, Unreachable
 from hub.demo.run import demo as run_demo
@@ -63,7 +64,7 @@ def _hub(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="监听端口。Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="监听端口。Port to listen on.")] = 8000,
     once: Annotated[bool, typer.Option("--once", help="装载后即退出。Load, then stop.")] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="另起演示，旧数据移到一旁。Anew; data from before is moved aside.")
@@ -140,11 +141,12 @@ def worker(
         intake, total, rounds = Intake(services, Writer(services)), 0, 0
         while True:
             total += await intake.drain()
-            await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < now()")
+            await services.database.execute("DELETE FROM spent_assertion WHERE expires_at < $1", clock.now())
             if rounds % 120 == 0:  # once an hour
                 while await services.database.execute(UNFINISHED) != "DELETE 0":
                     pass
-                await services.database.execute("DELETE FROM session WHERE opened_at < now() - interval '30 days'")
+                month = clock.now() - timedelta(days=30)
+                await services.database.execute("DELETE FROM session WHERE opened_at < $1", month)
             if once:
                 return total
             rounds += 1
@@ -191,7 +193,8 @@ def check(as_json: Json = False) -> None:
         return services.policy.version
 
     version, unread = with_services(work), settings.unread()
-    text = f"检查通过。All good. policy {version[:16]}"
+    database = "HUB_DATABASE_URL" if settings.current().database_url else "内嵌 embedded"
+    text = f"检查通过。All good. policy {version[:16]}, 数据库 database: {database}"
     if unread:
         text += f"\n无此设置，未采用 no such settings, not used: {', '.join(unread)}"
     done(text, as_json, good=True, policy=version, unread=unread)

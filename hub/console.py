@@ -182,6 +182,8 @@ def rows_of(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
         fail(f"无法读取 {path}：{hint}: {type(error).__name__}")
     if missing := [name for name in columns if name not in known]:
         fail(f"{path} 缺少列 columns are missing: {', '.join(missing)}")
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        fail(f"{path} 有重复的列 columns stand twice: {', '.join(twice)}")
     if strange := [name for name in known if name not in (*columns, *optional)]:
         fail(f"{path} 有未知的列 unknown columns: {', '.join(strange)}; 可用 known: {', '.join((*columns, *optional))}")
     if long := [n for n, row in found if None in row]:

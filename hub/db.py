@@ -1,4 +1,4 @@
-"""The database: two pools and one transaction; the only place that names asyncpg, the only commit site.
+"""The database: two pools and one transaction; the only place that names asyncpg, and that commits several statements.
 
 Rows come as asyncpg records, not ORM objects: a SQLModel object of 60 values costs 127 microseconds.
 `Database.audit` connects under the role that may read the access log; `Database.main` may only add to it. The log's
@@ -271,7 +271,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction, committed when the block ends well. Every change in the hub commits here.
+        """One transaction, committed when the block ends well. Whatever takes more than one statement commits here.
 
         Raises `Conflict` (409) where an alert met the end of its case, which neither saw when it was asked for.
         """

@@ -14,10 +14,11 @@ import pwd
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,7 +143,7 @@ class Embedded:
     def _initialise(self, user: pwd.struct_passwd | None) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True, mode=0o700)
-        self.socket.mkdir(exist_ok=True, mode=0o700)
+        _own(self.socket, 0o700, user)
         for role in ("postgres", "hub_owner", "hub_app"):
             (self.home / f"{role}.password").touch(mode=0o600)
             (self.home / f"{role}.password").write_text(secrets.token_hex(24))
@@ -181,7 +182,7 @@ class Embedded:
 
     def _launch(self, user: pwd.struct_passwd | None) -> None:
         options = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
-        self.socket.mkdir(exist_ok=True, mode=0o700)
+        _own(self.socket, 0o700, user)
         if user is not None:
             os.chown(self.socket, user.pw_uid, user.pw_gid)
         deadline = time.monotonic() + START_SECONDS
@@ -255,10 +256,20 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _own(path: Path, mode: int, user: pwd.struct_passwd | None = None) -> None:
+    """A folder where anybody may make one. Whoever made it before us could put there what root would run."""
+    with suppress(FileExistsError):
+        path.mkdir(mode)
+    found, owners = path.lstat(), (os.getuid(), user and user.pw_uid)
+    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022 or found.st_uid not in owners:
+        raise EmbeddedFailed(f"{path} 属于他人，请移除 / belongs to somebody else: remove it")
+
+
 def _public_copy(folder: Path) -> Path:
     """Binaries that the dropped-to user cannot reach (a checkout under /root) are copied once."""
     install = folder.parent
     copy = Path("/var/tmp") / f"hub-postgres-{hashlib.sha256(str(install).encode()).hexdigest()[:12]}"
+    _own(copy, 0o755)
     if not (copy / "bin" / "postgres").exists():
         shutil.copytree(install, copy, symlinks=True, dirs_exist_ok=True)
     return copy / "bin"
@@ -274,7 +285,7 @@ def open_embedded(home: Path, pg_bin: str = "") -> Embedded:
     which `make clean` finds what was moved."""
     folder, home = binaries(pg_bin), home.absolute()
     version = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=True).stdout
-    home = home.with_name(f"{home.name}-{version.split()[-1 if b'(' not in version else 2].decode().split('.')[0]}")
+    home = home.with_name(f"{home.name}-{version.split()[2].decode().split('.')[0]}")
     if os.getuid() == 0:
         home.parent.mkdir(parents=True, exist_ok=True)
         if not _reachable(folder):
@@ -282,7 +293,7 @@ def open_embedded(home: Path, pg_bin: str = "") -> Embedded:
             _link(home.parent / "moved-programs", folder.parent)
         if not _reachable(home.parent):
             moved = Path("/var/tmp") / f"hub-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
-            moved.mkdir(exist_ok=True, mode=0o755)
+            _own(moved, 0o755)
             _link(home.parent / f"moved-{home.name}", moved)
             home = moved / "pg"
     return Embedded(home, folder)

@@ -68,10 +68,9 @@ NAMES_ITS_CASE = {
     ),
     Stamp.closed: ("结案须以 Case-Number 指明个案", "to close a case, file a record that names it"),
 }
-"""What a record may not say of a case that names found. Who was met made one report of several, perhaps, on the same
-people, his in her name and hers: their names find the oldest, and his receipt would show him what is done for her. And
-a case whose alert waits refuses to be closed: that would tell whoever tries that it is there, and no record, no entry
-under the case, would say that he asked."""
+"""What a record may not say of a case that names found. Confirming: an abuser may have reported in her name, and names
+find the oldest case, perhaps his; his receipt would then show him what is done for her. Closing: an alert that waits
+refuses it; found by names, that refusal would tell that the case is there, with no entry under it."""
 
 
 def _may_find(filing: Filing, *said: Stamp) -> None:

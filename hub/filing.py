@@ -180,7 +180,8 @@ OUTBOX = (
 
 
 class Rows:
-    """What filings write: new rows by table, and what they change of rows that are there."""
+    """What filings write: new rows by table, and what they change of rows that are there. Of several filings together
+    only new records: a version, which may take marks back, is written alone."""
 
     def __init__(self) -> None:
         self.tables: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)

@@ -14,7 +14,7 @@ from hub.models.case import Case, moment, packed_moment
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
-from hub.models.region import area
+from hub.models.region import prefix_of
 from hub.models.values import IdNumber, Moment, PastDay, Phone, Short
 from hub.policies import facts
 from hub.policies.decide import CLEAR, MASKED
@@ -68,7 +68,9 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
 
 def _sparse(filters: Filters, walked: str) -> bool:
     """A page narrowed by what no index keeps may be long in coming: it goes alone."""
-    if filters.region and (walked or len(_prefix(filters)) < 6):  # not walked by itself, or by no index of its own
+    if filters.region and (
+        walked or len(prefix_of(filters.region or "")) < 6
+    ):  # not walked by itself, or by no index of its own
         return True
     return bool(filters.status or filters.risk or filters.updated_since or filters.kind or filters.mine)
 
@@ -90,7 +92,7 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
     if since := filters.updated_since:  # the first argument, as `CHANGED` has it
         at = packed_moment(clock.to_micros(since))
         add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, at, name="since")
-    if prefix := _prefix(filters):
+    if prefix := prefix_of(filters.region or ""):
         add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")
     if filters.status:
         add("c.status = {0}::text", filters.status.value, name="status")
@@ -113,17 +115,16 @@ def _visibly_touched(gate: Gate) -> str:
     return "(" + " OR ".join(f"({' OR '.join(touched)}) AND {scope}" for scope, touched in by_scope.items()) + ")"
 
 
-def _prefix(filters: Filters) -> str:
-    return area(filters.region.ljust(12, "0")) if filters.region else ""
-
-
 def _within(table: str, digits: int) -> str:
     """Cases of a division whose prefix is `{0}`, by the index that keeps them in order where there is one."""
     if digits < 6:
         return f"starts_with({table}.region_code, {{0}}::text)"
     if digits == 6:
         return f"{table}.county = {{0}}::text"
-    return f"{table}.township = left({{0}}::text, 9)" + ("" if digits == 9 else f" AND {table}.region_code = {{0}}")
+    if digits < 9:
+        return f"{table}.county = left({{0}}::text, 6) AND starts_with({table}.region_code, {{0}}::text)"
+    within = "" if digits == 9 else f" AND starts_with({table}.region_code, {{0}}::text)"
+    return f"{table}.township = left({{0}}::text, 9){within}"
 
 
 RECENT = timedelta(days=1)
@@ -157,7 +158,7 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
     itself. Where place alone opens anything, the area is, merged with the cases beyond it that the unit has to do
     with; elsewhere all that it has to do with.
     """
-    own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
+    own, prefix, since = gate.subject.area, prefix_of(filters.region or ""), filters.updated_since
     if since and since > clock.now() - RECENT:
         return CHANGED, "changed", "c"
     if not (gate.table.local and own):

@@ -76,7 +76,10 @@ def _words(values: dict[str, Any]) -> str:
 
 
 def handler_for(services: Services, values: dict[str, Any]) -> tuple[UnitInfo, str]:
-    """The unit on duty for the place, and the case's region: by code, by name in the text, by nearness."""
+    """The unit on duty for the place, and the case's region: by code, by name in the text, by nearness.
+
+    Raises `Unavailable` where no unit is on duty.
+    """
     directory = services.directory
     region = values.get("region") or ""
     if region not in directory.regions:
@@ -216,7 +219,8 @@ class Intake:
             told = {"new_record": True, "joins": False}
             cases.touch_case(rows, target, filing, effects, filled(filing), services.directory, **told)
         if accepted.known is None:
-            rows.insert("receipt", accepted.receipt(target))
+            # two may draw the same sixteen digits, once in millions: both are filed, the digits find the first
+            rows.insert("receipt", accepted.receipt(target), known=True)
         draft = Gate(services, subject, Purpose.own_report).draft(Act.create)
         finish(rows, services.vault, draft, filing, target)
 

@@ -39,9 +39,13 @@ def rotate(path: Path) -> str:
         raw = _read(path)
         raw["masters"].insert(0, _new_master())
         temporary = path.with_suffix(f".{secrets.token_hex(4)}")
-        _write(temporary, raw)
-        os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
-        temporary.replace(path)
+        try:
+            _write(temporary, raw)
+            os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
+            temporary.replace(path)
+        except BaseException:  # every key there is must not lie about
+            temporary.unlink(missing_ok=True)
+            raise
         disk.settle(path.parent)
     return str(raw["masters"][0]["id"])
 

@@ -242,7 +242,10 @@ class Vault:
         """A master key; one that a rotation added since this process began is read from the file."""
         if key_id not in self._masters and self._source is not None:
             self._masters = sealers(json.loads(self._source.read_text()), self.suite)
-        return self._masters[key_id]
+        try:
+            return self._masters[key_id]
+        except KeyError:
+            raise SealBroken from None
 
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
         """The same data key under the newest master key: rotation touches nothing else."""

@@ -21,7 +21,7 @@ from hub.together import FEW, ROWS
 
 class LogFilters(BaseModel):
     """What to look for. `who` is an account's id or login, with `unit` also its name there, or a client's id; `case`
-    is a case's id or number, or its reference in the log."""
+    is a case's id or number, or its reference in the log. From `since` on, and before `until`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -105,7 +105,8 @@ def _stored(services: Services, token: str) -> bytes:
 
 
 async def login(services: Services, name: str, password: str, code: str) -> Opened:
-    """Open a session. Every failure looks the same and takes an argon2 verification's time; all are logged."""
+    """Open a session. Every failure (`Unauthenticated`) looks the same and takes an argon2 verification's time; all are
+    logged."""
     row = await services.database.fetchrow(ACCOUNT + " a.login = $1", name)
     counted = row is not None and await _claim(services, row["id"])
     stored = row["password"] if row is not None else None

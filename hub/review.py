@@ -75,7 +75,7 @@ def policy_matrix(
 ) -> None:
     """打印全部规则的效果，供审阅。Print what the whole policy does, for review.
 
-    例 Example: HUB_POLICY=$PWD/copy.csv hub policy matrix | diff - tests/policies/matrix.csv
+    例 Example: HUB_POLICY=$PWD/copy.csv hub policy matrix | diff tests/policies/matrix.csv -
     """
     with starting():
         loaded, writer = Policy.load(settings.current().policy), csv.writer(sys.stdout, lineterminator="\n")

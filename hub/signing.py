@@ -16,9 +16,10 @@ def new_signing_key() -> str:
 
 
 def public_jwk(pem: str) -> dict[str, str]:
-    """The public JWK (RFC 7517) of a P-256 private key, with its RFC 7638 thumbprint as `kid`."""
+    """The public JWK (RFC 7517) of a P-256 private key, with its RFC 7638 thumbprint as `kid`. Raises `ValueError`."""
     private = serialization.load_pem_private_key(pem.encode(), None)
-    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise ValueError("no EC key")
     numbers = private.public_key().public_numbers()
     jwk = {"kty": "EC", "crv": "P-256"}
     for name, value in (("x", numbers.x), ("y", numbers.y)):

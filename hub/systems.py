@@ -46,6 +46,8 @@ def clients_import(
     found = json_of(path)
     if not isinstance(found, list) or not all(isinstance(c, dict) for c in found):
         fail(f"{path} 应为列表，每项含 id、unit、jwks。A list is expected, each item with id, unit and jwks.")
+    if strange := sorted({name for c in found for name in c} - {"id", "unit", "jwks", "scopes"}):
+        fail(f"{path} 有未知的成员 unknown members: {', '.join(strange)}; 可用 known: id, unit, jwks, scopes")
     new = [
         admin.NewClient(c.get("id", ""), c.get("unit", ""), c.get("jwks"), c.get("scopes", admin.SCOPES)) for c in found
     ]

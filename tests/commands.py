@@ -47,8 +47,8 @@ def run(config: Settings, *arguments: str, said: str = "", **env: str) -> subpro
         return subprocess.CompletedProcess(arguments, process.exitcode, out.read_text(), err.read_text())
 
 
-def answered(config: Settings, *arguments: str) -> Any:
-    done = run(config, *arguments, "--json")
+def answered(config: Settings, *arguments: str, **env: str) -> Any:
+    done = run(config, *arguments, "--json", **env)
     assert done.returncode == 0, done.stderr
     return orjson.loads(done.stdout)
 

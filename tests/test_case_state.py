@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests import logbook
+from tests import enrol, logbook
 from tests.forms import minimal
 from tests.test_amend import amended, patch, seen
 from tests.test_intake import case_of, held, report
@@ -39,6 +39,27 @@ async def test_a_word_corrected_in_a_refusal_involves_nobody(world: World) -> No
     assert (await row_of(world, case))["involved"] == before
     seen = (await shelter.get(f"/v1/cases/{case}")).json()
     assert [record["kind"] for record in seen["records"]] == ["referral_reply"]
+    police = await world.agency("police")
+
+    async def at_work() -> set[str]:
+        return {one["code"] for one in (await police.get(f"/v1/cases/{case}")).json()["units"]}
+
+    assert await at_work() == {f"{HOME}-police"}, "nor is it shown as one that works on it"
+    await police.filed("referral_slip", minimal("referral_slip", to_unit=f"{AWAY}-civil_affairs"), case=case)
+    await shelter.filed("referral_reply", minimal("referral_reply", accepted=True), case=case)
+    assert await at_work() == {f"{HOME}-police", f"{AWAY}-civil_affairs"}, "control"
+
+
+async def test_nobody_refers_to_a_unit_that_has_left(world: World) -> None:
+    """Nobody would read it. A slip from before is still amended."""
+    police, school = await world.agency("police"), await enrol.agency(world, "school")
+    case = (await police.filed("police_call", call()))["case_id"]
+    slip = await police.filed("referral_slip", minimal("referral_slip", to_unit=school.code), case=case)
+    await world.by_hand("UPDATE unit SET disabled_at = now() WHERE code = $1", school.code)
+    await world.services.directory.refresh()
+    refused = await police.submit("referral_slip", minimal("referral_slip", to_unit=school.code), case=case)
+    assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == "/to_unit"
+    await amended(police, slip["id"], {"note": "补充说明"})
 
 
 async def test_a_refusal_turned_into_acceptance_needs_an_open_referral(world: World) -> None:

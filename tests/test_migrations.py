@@ -63,7 +63,7 @@ async def fill(connection: Any) -> None:
 
 
 async def test_there_and_back(owner: str) -> None:
-    migrations.upgrade(owner, "0001")
+    migrations.upgrade(f"{owner}&sslmode=disable", "0001")  # an address as asyncpg reads it
     connection = await asyncpg.connect(owner)
     await fill(connection)
     for _ in range(2):

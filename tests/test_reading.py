@@ -205,6 +205,7 @@ async def test_errors_speak_the_caller_s_language(world: World) -> None:
         ("fr", "zh-CN", "未找到。"),
         ("en;q=0.4, zh;q=0.8", "zh-CN", "未找到。"),
         ("en-GB, zh;q=0.8", "en", "Not found"),
+        ("zh; q=0.1, en; q=0.5", "en", "Not found"),
     ):
         headers = {"Accept-Language": accept} if accept else {}
         answer = await police.get("/v1/cases/00000000-0000-4000-8000-000000000000", headers=headers)

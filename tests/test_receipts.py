@@ -1,11 +1,13 @@
 """What the holder of a receipt is shown, and what a receipt must not tell."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hub import intake
 from tests import logbook
-from tests.test_intake import PLACE, case_of, held, report
+from tests.test_intake import PLACE, case_of, held, report, settled
 from tests.world import HOME, World, call, instant, pair
 
 
@@ -112,3 +114,23 @@ async def test_who_was_met_is_said_of_a_case_by_its_number(world: World) -> None
     await police.filed("police_dispatch", sheet, case=case)
     shown = [(await held(world, made, made["secret"])).json() for made in (his, hers)]
     assert ["number" in s for s in shown] == [False, True]
+
+
+async def test_two_reports_that_draw_the_same_digits_are_both_filed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once in millions: the digits find the first, and the second is on its case like any other."""
+    drawn = intake.receipt_for
+
+    def same(*told: Any) -> Any:
+        return replace(drawn(*told), code="1234567890123456")
+
+    monkeypatch.setattr(intake, "receipt_for", same)
+    police = await world.agency("police")
+    made = [await report(world, what=f"同号之{n}", region=HOME) for n in range(2)]
+    await settled(world)
+    assert [(await held(world, one, one["secret"])).status_code for one in made] == [200, 404]
+    listed = (await police.get("/v1/cases", params={"limit": "20"})).json()["items"]
+    texts = [(await police.get(f"/v1/cases/{one['id']}")).text for one in listed]
+    for n in range(2):
+        assert sum(f"同号之{n}" in text for text in texts) == 1

@@ -257,8 +257,22 @@ def test_files_that_are_no_sheets(world: World, config: Settings, tmp_path: Path
     for content, words in (
         (b"code,name\n", "missing: type, region"),
         (b"code,name,type,region,colour\n", "unknown columns: colour"),
+        (b"code,name,type,region,name\n", "columns stand twice: name"),
         ("code,name,type,region\na,某,court,500113,,,\n".encode(), "line 2"),
         (b"code,name,type,region\n" + "某法院".encode("gbk"), "UTF-8"),
     ):
         file.write_bytes(content)
         assert words in told(config, "units", "import", str(file))
+
+
+def test_a_misspelt_member_of_a_system_gives_it_nothing(world: World, config: Settings, tmp_path: Path) -> None:
+    """`scope` for `scopes` would give it both."""
+    file = tmp_path / "systems.json"
+    for scopes, said in (("scope", "unknown members: scope"), ("scopes", "")):
+        file.write_bytes(
+            orjson.dumps([{"id": "narrow", "unit": UNIT, "jwks": {"keys": [jwk()]}, scopes: "cases:read"}])
+        )
+        if said:
+            assert said in told(config, "clients", "import", str(file))
+        else:
+            assert answered(config, "clients", "import", str(file))["added"] == 1, "control"

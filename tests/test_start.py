@@ -2,6 +2,7 @@
 is told."""
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from hub import keyfile
-from hub.embedded import Embedded
+from hub.embedded import Embedded, EmbeddedFailed, _own
 from hub.settings import Settings
 from tests.conftest import free_port
 from tests.outages import superuser
@@ -137,3 +138,22 @@ async def test_systemd_is_told(config: Settings, tmp_path: Path) -> None:
             assert _heard(told) == {b"WATCHDOG=1"}
         finally:
             process.kill()
+
+
+def test_nobody_prepares_what_root_runs(tmp_path: Path) -> None:
+    """A folder with a name that can be told beforehand, where anybody may make one, is ours or is not used."""
+    ours, open_to_all, link = (tmp_path / name for name in ("ours", "open", "link"))
+    for _ in range(2):
+        _own(ours, 0o755)  # control: made, and found again
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    link.symlink_to(ours)
+    foreign = [open_to_all, link]
+    if os.getuid() == 0:
+        other = tmp_path / "other"
+        other.mkdir()
+        os.chown(other, 65534, 65534)
+        foreign.append(other)
+    for path in foreign:
+        with pytest.raises(EmbeddedFailed, match="remove it"):
+            _own(path, 0o755)

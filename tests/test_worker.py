@@ -1,10 +1,13 @@
-"""`hub worker` removes what has expired, and nothing else."""
+"""`hub worker` removes what has expired, and nothing else, and files what a process left."""
 
 import uuid
+from pathlib import Path
 
 from hub.settings import Settings
-from tests import enrol
+from hub.spool import Spool
+from tests import enrol, logbook
 from tests.commands import answered
+from tests.test_spool import report
 from tests.world import World
 
 DAYS = (0, 2, 29, 31)
@@ -36,3 +39,15 @@ async def test_what_has_expired_is_removed(world: World, config: Settings) -> No
     assert await kept("SELECT 1 FROM attachment_chunk WHERE attachment_id = $1") == [0, 31]
     assert await kept("SELECT 1 FROM session WHERE token_hash = uuid_send($1::uuid)") == [0, 2, 29]
     assert await kept("SELECT 1 FROM spent_assertion WHERE jti_hash = uuid_send($1::uuid)") == [0]
+
+
+async def test_what_a_process_left_is_filed(world: World, config: Settings, tmp_path: Path) -> None:
+    """Each report once, with its entry; a second round finds nothing."""
+    spool, left = Spool(tmp_path / "spool", world.services.vault.misc), [report(f"遗留之{n}") for n in range(3)]
+    spool.append(left[:2])
+    spool.append(left[2:])
+    for filed in (3, 0):
+        assert answered(config, "worker", "--once", HUB_DATA=str(tmp_path)) == {"filed": filed}
+        assert spool.files() == []
+    for *_, record in left:
+        assert await logbook.count(world.services, "w = $1", record) == 1

@@ -90,7 +90,7 @@ class Version(TypedDict):
 
 
 class History(TypedDict):
-    """各版本，依时间。Versions in time, numbered for the caller."""
+    """各记录依归档先后，各版本由旧到新。Records in order of filing, each with its versions, numbered for the caller."""
 
     items: list[Version]
     masked: Categories

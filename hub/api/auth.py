@@ -258,11 +258,11 @@ class Tokens:
         if known.expires <= now:
             raise Unauthenticated
         if now - known.looked_up >= FRESH_SECONDS:
-            known.row, known.looked_up, known.subjects = await self._client(known.client_id), now, {}
-            if known.row is not None and known.row["unit_id"] not in self.services.directory.units:
+            row = await self._client(known.client_id)
+            if row is not None and row["unit_id"] not in self.services.directory.units:
                 await self.services.directory.refresh()
-            held = [thumbprint(k) for k in known.row["jwks"]["keys"]] if known.row is not None else []
-            known.row = known.row if known.jkt in held else None
+            held = [thumbprint(k) for k in row["jwks"]["keys"]] if row is not None else []
+            known.row, known.looked_up, known.subjects = row if known.jkt in held else None, now, {}
         if known.row is None:
             raise Unauthenticated
         return known

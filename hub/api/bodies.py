@@ -65,7 +65,7 @@ def json_response(body: bytes, status: int = 200, **headers: str) -> Response:
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` for a body read by `parse`; the schema itself is added in `hub/main.py`."""
+    """`openapi_extra` for a body read by `parse`; the schema itself is added in `hub/api/openapi.py`."""
     ref = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": ref}}}}
 

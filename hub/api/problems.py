@@ -58,7 +58,7 @@ def wants_english(request: Request) -> bool:
     """Does Accept-Language (RFC 9110 section 12.5.4) prefer English to Chinese? Absent means Chinese."""
     best = {"zh": 0.0, "en": 0.0}
     for part in request.headers.get("accept-language", "")[:200].lower().split(","):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, _, weight = part.replace(" ", "").partition(";q=")
         try:
             quality = float(weight) if weight else 1.0
         except ValueError:
@@ -109,14 +109,15 @@ def invalid(errors: Any) -> Invalid:
         elif "Input should be" in en and error["type"] in ("enum", "literal_error"):
             listed = en.removeprefix("Input should be ")
             zh, en = f"不在代码表内，可用 {listed.replace(' or ', ', ')}", f"not in the code list: {listed}"
-        items.append({"pointer": "".join(f"/{part}" for part in where)[:200], "zh": zh or "格式不正确", "en": en or zh})
+        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in where)[:200]
+        items.append({"pointer": pointer, "zh": zh or "格式不正确", "en": en or zh})
     return Invalid(errors=items)
 
 
 async def _logged(request: Request, error: HubError) -> HubError:
     """Log a refusal that nobody logged; when that fails the caller learns only that the log is down."""
     gate: Gate | None = getattr(request.state, "gate", None)
-    if gate is None or error.entered or isinstance(error, Unavailable):
+    if gate is None:
         return error
     try:
         await gate.enter_refusal(error)

@@ -133,6 +133,8 @@ class Replay:
         if case_id not in self.cases:
             wanted = {"id_number": body["victim_id_number"]}
             answer = await self.http.post("/v1/cases/search", json=wanted, headers=headers)
+            if answer.status_code != 200 or not answer.json()["items"]:
+                raise ReplayFailed(f"{case_id}: {answer.status_code}, 找不到个案 / no case is found")
             return str(answer.json()["items"][0]["id"])
         return str(self.cases[case_id]["id"])
 

@@ -87,7 +87,7 @@ async def _demo(config: Settings, listening: socket.socket, port: int, once: boo
         await asyncio.sleep(0.02)
     try:
         await _replay(config, port, folder)
-    except (ReplayFailed, httpx.HTTPStatusError) as failed:
+    except (ReplayFailed, httpx.HTTPError) as failed:
         server.should_exit = True
         await serving
         raise Stopped(

@@ -11,7 +11,7 @@ import orjson
 
 from hub.db import FAILED, Database
 from hub.errors import HubError
-from hub.models.region import area
+from hub.models.region import area, prefix_of
 
 REFRESH_SECONDS = 5.0
 """For as long a process may not know what another has changed of units and regions."""
@@ -97,18 +97,23 @@ class Directory:
         """Units in service after a code, in the order of codes: of a type, in a region, with such a name; "" is any."""
         for code, unit in self.codes.items():
             wanted = unit.active and kind in ("", unit.type) and name in unit.name
-            if wanted and code > after and unit.region_code.startswith(area(within)):
+            if wanted and code > after and unit.region_code.startswith(prefix_of(within)):
                 yield unit
 
     def regions_like(self, within: str, name: str, after: str) -> Iterator[tuple[str, str]]:
         """Divisions after a code, in the order of codes, with their names."""
         for code, called in self.regions.items():
-            if code > after and code.startswith(area(within)) and name in called:
+            if code > after and code.startswith(prefix_of(within)) and name in called:
                 yield code, called
 
     def shown(self, unit_id: UUID) -> bytes | None:
         """A unit as answers name it, in JSON."""
         return self._shown.get(unit_id)
+
+    def serves(self, code: str) -> bool:
+        """Is there a unit of this code, and in service?"""
+        unit = self.codes.get(code)
+        return unit is not None and unit.active
 
     def covers(self, unit_id: UUID, region_code: str) -> bool:
         """Does a place lie in the area of a unit?"""
@@ -175,6 +180,7 @@ class Directory:
 
         def distance(unit: UnitInfo) -> float:
             assert unit.latitude is not None and unit.longitude is not None
+            # 0.85, cos 32°: degrees of longitude here, in degrees of latitude
             return (unit.latitude - latitude) ** 2 + (0.85 * (unit.longitude - longitude)) ** 2
 
         return min(able, key=distance, default=None)

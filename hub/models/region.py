@@ -23,3 +23,8 @@ def area(code: str) -> str:
         if not code[digits:].strip("0"):
             return code[:digits]
     return code
+
+
+def prefix_of(digits: str) -> str:
+    """The same of what a caller gives: a code, whole or of a tier, else its first digits."""
+    return area(digits.ljust(12, "0")) if len(digits) in TIERS.values() else digits

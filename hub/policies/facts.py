@@ -55,7 +55,7 @@ FACTS: dict[str, str] = {
     # The person asking shares an id number or phone with a party, or has none to compare.
     "party_conflict": "c.party_keys && {person_keys} OR {account} IS NOT NULL AND cardinality({person_keys}) = 0",
     # The person or the system was disabled or changed since it was authenticated, or neither is stated. That their
-    # unit is disabled is a change of theirs (see `hub/admin.py`).
+    # unit is disabled is a change of theirs (see `hub/changes.py`).
     "suspended": "{unit_type} <> 'reporter' AND NOT (CASE WHEN {role} = 'system' THEN {client} IS NOT NULL ELSE"
     " EXISTS (SELECT FROM account s WHERE s.id = {account} AND s.rev = {account_rev} AND s.disabled_at IS NULL) END"
     " AND ({client} IS NULL OR"

@@ -51,6 +51,9 @@ async def test_regions(world: World) -> None:
     (found,) = [region for region in here if region["code"] == f"{HOME}000000"]
     assert found["place"].endswith(found["name"]) and found["place"] != found["name"]
     assert found in await listed(world, "/v1/regions", name=found["name"])
+    for digits in ("50", "5001", f"{HOME}", f"{HOME}000000", "500", "50011", f"{HOME}0"):
+        within = [region["code"] for region in await listed(world, "/v1/regions", within=digits, limit=500)]
+        assert within and all(code.startswith(digits.removesuffix("000000")) for code in within), digits
 
 
 async def test_who_may_look(world: World) -> None:
