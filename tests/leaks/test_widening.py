@@ -51,7 +51,7 @@ async def test_what_nobody_sees_changes_nothing_that_is_seen(world: World) -> No
 
 async def test_a_report_takes_no_officer_for_a_party(world: World) -> None:
     """Somebody who knows an officer's number names it as a child's, or as another of the respondent's: the officer goes
-    on reading the case. Named by an id number, or by an agency (the control), he does not."""
+    on reading the case. So with his id number as a child's. Named by an agency (the control), he does not."""
     parties, centre = pair(), await world.agency("joint_centre")
     me = someone()
     new = admin.NewAccount(f"{HOME}-police", f"ding-{me['phone']}", "caseworker", me["id_number"], me["phone"])
@@ -66,6 +66,7 @@ async def test_a_report_takes_no_officer_for_a_party(world: World) -> None:
         return (await officer.get(f"/v1/cases/{case}")).status_code
 
     assert await reads({}) == 200, "control"
+    assert await reads({"id_number": me["id_number"]}) == 200
     assert await reads({"phone": me["phone"]}) == await reads({}, respondent_phone=me["phone"]) == 200
     school = await world.agency("school")
     duty = minimal("mandatory_report", region=HOME) | parties | {"respondent_phone": me["phone"]}
