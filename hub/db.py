@@ -79,8 +79,9 @@ def unreachable(setting: str, error: BaseException) -> Unreachable:
         )
         return Unreachable(f"{setting}：{zh} / {en}: run hub migrate first")
     elif isinstance(cause, asyncpg.InterfaceError | ValueError):
-        zh = "应为 postgresql://用户:口令@主机:端口/库（口令中的 @ : / 等须百分号编码）"
-        en = "must be postgresql://role:password@host:port/name, with @ : / in the password percent-encoded"
+        zh = "应为 postgresql://用户:口令@主机:端口/库（口令中的 @ : / 等须百分号编码；verify-full 须有 PGSSLROOTCERT）"
+        en = "must be postgresql://role:password@host:port/name, with @ : / in the password percent-encoded;"
+        en += " verify-full needs the certificate that PGSSLROOTCERT names"
     else:
         away, zh = isinstance(cause, LOST), "连不上数据库，请检查主机、端口以及 PostgreSQL 是否在运行"
         en = f"no connection: check host and port, and that PostgreSQL runs ({type(cause).__name__})"
