@@ -103,10 +103,9 @@ def _check_units(filing: Filing, directory: Directory) -> None:
     unknown = []
     for name, stamp in setting(filing.kind):
         if stamp in marks.UNITS and (said := filing.values.get(name)) is not None:
-            places = (
-                {f"/{name}/{i}": code for i, code in enumerate(said)} if isinstance(said, list) else {f"/{name}": said}
-            )
-            before = filing.was.get(name) or ()
+            was, several = filing.was.get(name), isinstance(said, list)
+            places = {f"/{name}/{i}": code for i, code in enumerate(said)} if several else {f"/{name}": said}
+            before = was if isinstance(was, list) else [was]
             unknown += [p for p, code in places.items() if not directory.serves(code) and code not in before]
     if unknown:
         zh, en = "单位代码不存在，或单位已停用", "unknown unit code, or a unit out of service"

@@ -68,9 +68,7 @@ async def list_cases(gate: Gate, filters: Filters) -> bytes:
 
 def _sparse(filters: Filters, walked: str) -> bool:
     """A page narrowed by what no index keeps may be long in coming: it goes alone."""
-    if filters.region and (
-        walked or len(prefix_of(filters.region or "")) < 6
-    ):  # not walked by itself, or by no index of its own
+    if filters.region and (walked or len(_prefix(filters)) < 6):  # not walked by itself, or by no index of its own
         return True
     return bool(filters.status or filters.risk or filters.updated_since or filters.kind or filters.mine)
 
@@ -92,7 +90,7 @@ async def _narrow(gate: Gate, filters: Filters, key: str) -> tuple[list[str], li
     if since := filters.updated_since:  # the first argument, as `CHANGED` has it
         at = packed_moment(clock.to_micros(since))
         add("{0}::timestamptz IS NOT NULL AND " + _visibly_touched(gate), since, at, name="since")
-    if prefix := prefix_of(filters.region or ""):
+    if prefix := _prefix(filters):
         add(_within("c", len(prefix) if key == "c" else 0), prefix, name=f"region{len(prefix)}")
     if filters.status:
         add("c.status = {0}::text", filters.status.value, name="status")
@@ -113,6 +111,10 @@ def _visibly_touched(gate: Gate) -> str:
             scope = gate.table.scope(category, barring=False)
             by_scope.setdefault(scope, []).append(f"{moment(i, 'c')} >= {{1}}::bytea")
     return "(" + " OR ".join(f"({' OR '.join(touched)}) AND {scope}" for scope, touched in by_scope.items()) + ")"
+
+
+def _prefix(filters: Filters) -> str:
+    return prefix_of(filters.region or "")
 
 
 def _within(table: str, digits: int) -> str:
@@ -158,7 +160,7 @@ def _candidates(gate: Gate, filters: Filters) -> tuple[str, str, str]:
     itself. Where place alone opens anything, the area is, merged with the cases beyond it that the unit has to do
     with; elsewhere all that it has to do with.
     """
-    own, prefix, since = gate.subject.area, prefix_of(filters.region or ""), filters.updated_since
+    own, prefix, since = gate.subject.area, _prefix(filters), filters.updated_since
     if since and since > clock.now() - RECENT:
         return CHANGED, "changed", "c"
     if not (gate.table.local and own):

@@ -38,6 +38,10 @@ async def test_each_filter_selects_and_excludes(world: World) -> None:
     for name, has, has_not in (
         ("region", HOME, AWAY),
         ("region", HOME[:2], "11"),
+        ("region", HOME[:5], HOME[:4] + "9"),
+        ("region", f"{HOME}0", f"{HOME}1"),
+        ("region", f"{HOME}000", f"{HOME}001"),
+        ("region", f"{HOME}0000", f"{HOME}0001"),
         ("status", "open", "closed"),
         ("risk", "high", "low"),
         ("kind", "risk_assessment", "treatment"),
