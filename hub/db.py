@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 import asyncpg
 import orjson
 
-from hub.errors import Conflict, Unavailable
+from hub.errors import Conflict, Unavailable, entered
 
 Connection: TypeAlias = Any
 """An asyncpg connection; the library ships no types."""
@@ -216,7 +216,8 @@ class Lease:
 
 
 def _lost() -> Unavailable:
-    return Unavailable("数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly.")
+    """Nobody was refused, and there is nothing to enter it in: whoever tried would wait for the log as well."""
+    return entered(Unavailable("数据库暂不可用，请稍后重试。", "The database is not available. Retry shortly."))
 
 
 async def _check_durability(connection: Connection) -> None:

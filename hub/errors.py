@@ -4,6 +4,8 @@ An error carries words from this file only: never a stored value, never what the
 They become problem documents (RFC 9457) in one place, `hub/api/problems.py`.
 """
 
+from typing import TypeVar
+
 
 class HubError(Exception):
     """Base: `status` is the HTTP status, `code` the machine word, `zh`/`en` the public text.
@@ -22,8 +24,11 @@ class HubError(Exception):
         self.entered = False
 
 
-def entered(error: HubError) -> HubError:
-    """The same, of which an entry is there already."""
+E = TypeVar("E", bound=HubError)
+
+
+def entered(error: E) -> E:
+    """The same, of which an entry is there already, or none can be."""
     error.entered = True
     return error
 

@@ -117,7 +117,7 @@ def invalid(errors: Any) -> Invalid:
 async def _logged(request: Request, error: HubError) -> HubError:
     """Log a refusal that nobody logged; when that fails the caller learns only that the log is down."""
     gate: Gate | None = getattr(request.state, "gate", None)
-    if gate is None:
+    if gate is None or error.entered or isinstance(error, Unavailable):
         return error
     try:
         await gate.enter_refusal(error)

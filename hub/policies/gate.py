@@ -20,7 +20,7 @@ from hub import clock, ids, keys
 from hub.audit.committer import NOBODY, Draft, insert_entry
 from hub.audit.entry import GENESIS, Act, canonical, named
 from hub.db import Row
-from hub.errors import Forbidden, HubError, NotFound, Unavailable, entered
+from hub.errors import Forbidden, HubError, NotFound, entered
 from hub.models.codes import Status
 from hub.models.fields import CATEGORIES, INDEX
 from hub.models.sealed import COMMON_COLUMN, places
@@ -182,8 +182,8 @@ class Gate:
         self, error: HubError, act: Act = Act.deny, about: Iterable[UUID] = (), *, conflict: bool = False
     ) -> None:
         """`about` are the pseudonyms of cases on which it tells something: that they can be found. A `conflict` of
-        interest is marked for another unit's officer. That the database or the log is away is no refusal."""
-        if error.entered or isinstance(error, Unavailable):
+        interest is marked for another unit's officer."""
+        if error.entered:
             return
         error.entered = True
         draft = self.draft(act)
