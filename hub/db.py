@@ -6,8 +6,8 @@ writer has a connection of its own (`dedicated`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, TypeAlias, cast
 
@@ -108,26 +108,23 @@ async def _prepare_audit(connection: Any) -> None:
     await connection.execute("SET enable_sort = off")  # entries stand in order in each of their indexes but for ties
 
 
-async def _made_ready(connection: Connection, prepare: Callable[[Connection], Awaitable[None]]) -> Connection:
-    """A new connection, prepared; one that cannot be, or for which nobody waits any more, is not left open."""
+@contextmanager
+def _or_closed(connection: Connection) -> Iterator[None]:
+    """What breaks in the block, or is waited for no more, breaks the connection: nobody knows in which state it is."""
     try:
-        await prepare(connection)
+        yield
     except BaseException:
         connection.terminate()
         raise
-    return connection
 
 
 @asynccontextmanager
 async def as_auditor(connection: Connection) -> AsyncIterator[None]:
-    """For a block, who may read the log. What breaks in it, breaks the connection: as whom it goes on is unknown."""
-    try:
+    """For a block, who may read the log."""
+    with _or_closed(connection):
         await connection.execute("SET ROLE hub_auditor")
         yield
         await connection.execute("RESET ROLE")
-    except BaseException:
-        connection.terminate()
-        raise
 
 
 class Pool:
@@ -148,7 +145,9 @@ class Pool:
 
     async def open(self) -> Connection:
         connection = await asyncpg.connect(self.url, timeout=WAIT, command_timeout=30, server_settings=PLANS)
-        return await _made_ready(connection, self._prepare)
+        with _or_closed(connection):
+            await self._prepare(connection)
+        return connection
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         async with Lease(self) as connection:
@@ -269,7 +268,9 @@ class Database:
     async def dedicated(self) -> Connection:
         """A connection outside the pools, for the log's committer."""
         connection = await asyncpg.connect(self.url, timeout=2, command_timeout=5, server_settings=PLANS)
-        return await _made_ready(connection, lambda c: c.execute("SET synchronous_commit = on"))
+        with _or_closed(connection):
+            await connection.execute("SET synchronous_commit = on")
+        return connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -20,6 +21,19 @@ def settle(folder: Path) -> None:
     """fsync of a file makes its content durable; that it has its name is durable when its folder is synced."""
     with _opened(folder) as handle:
         os.fsync(handle)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write, and to sync, what is to stand at `path`, whole or not at all, when the block ends well."""
+    temporary = path.with_name(f"{path.name}.{uuid4()}.part")  # nobody else's, who may be at the same file
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:  # what did not fit must not take the room of what would, nor keys lie about
+        temporary.unlink(missing_ok=True)
+        raise
+    settle(path.parent)
 
 
 @contextmanager

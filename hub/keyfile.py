@@ -35,18 +35,11 @@ def rotate(path: Path) -> str:
     """Put a new master key in front of the old ones and return its id; then re-wrap the case keys. Each in its turn,
     and on disk before: a key that is not in the file is lost, and with it every case under it."""
     owned = private(path)
-    with disk.alone(path.parent):
+    with disk.alone(path.parent), disk.whole(path) as temporary:
         raw = _read(path)
         raw["masters"].insert(0, _new_master())
-        temporary = path.with_suffix(f".{secrets.token_hex(4)}")
-        try:
-            _write(temporary, raw)
-            os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
-            temporary.replace(path)
-        except BaseException:  # every key there is must not lie about
-            temporary.unlink(missing_ok=True)
-            raise
-        disk.settle(path.parent)
+        _write(temporary, raw)
+        os.chown(temporary, owned.st_uid, owned.st_gid)  # root rotates, the service reads
     return str(raw["masters"][0]["id"])
 
 

@@ -137,7 +137,7 @@ class Hub(FastAPI):
             await super().__call__(scope, receive, send)
             return
         if bare := scope["method"] == "HEAD":  # a GET that is not told the content (RFC 9110, 9.3.2)
-            scope = dict(scope) | {"method": "GET"}
+            scope = {**scope, "method": "GET"}
         started = False
 
         async def headed(message: Message) -> None:

@@ -56,17 +56,10 @@ class Spool:
         self._write(bad if not bad.exists() else path.with_suffix(f".{uuid4()}.bad"), lines)
 
     def _write(self, path: Path, lines: Iterable[bytes]) -> None:
-        temporary = path.with_name(f"{path.name}.{uuid4()}.part")  # nobody else's, who may be at the same file
-        try:
-            with open(temporary, "wb", opener=partial(os.open, mode=0o600)) as file:
-                file.writelines(line + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:  # what did not fit must not take the room of what would
-            temporary.unlink(missing_ok=True)
-            raise
-        temporary.replace(path)
-        disk.settle(self.folder)
+        with disk.whole(path) as temporary, open(temporary, "wb", opener=partial(os.open, mode=0o600)) as file:
+            file.writelines(line + b"\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
 
     def tidy(self) -> None:
         """Remove what a process that died left half written: nobody was told that it is there."""
