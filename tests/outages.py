@@ -32,10 +32,14 @@ async def blocked(embedded: Embedded, table: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def down(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
-    """The hub's role may not log in and its connections are cut, as when the server is gone."""
+    """The hub's role may not log in and its connections are cut, as when the server is gone.
+
+    Each is waited for: one whose server has said that it goes, but has not gone, would fail whoever asks next, also
+    after the block.
+    """
     connection = await superuser(embedded)
     await connection.execute("ALTER ROLE hub_app NOLOGIN")
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hub_app'")
+    await connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'hub_app'")
     try:
         yield
     finally:
