@@ -2,7 +2,7 @@
 
 import gc
 
-__version__ = "0.14.0"
+__version__ = "0.15.0"
 
 # Before anything else is imported: what imports make stays, and looking through it for garbage is a tenth of a start.
 gc.set_threshold(20_000, 20, 100)

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from hub import clock, keys, marks
+from hub.casework import TOLD
 from hub.db import Connection
 from hub.errors import Invalid
-from hub.filing import PAIR, ROUTINE, Filing, Rows, Target, conflict_keys, ids_of, party_rows, setting, stamps
+from hub.filing import ROUTINE, Filing, Rows, Target, setting, stamps
 from hub.ids import new_id
 from hub.marks import Said
 from hub.models.case import moment, packed, packed_moment
@@ -18,6 +19,7 @@ from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import RiskLevel, Stage, Status
 from hub.models.directory import Directory, UnitInfo
 from hub.models.fields import CATEGORIES, Stamp
+from hub.parties import PAIR, conflict_keys, ids_of, party_rows
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """What people copy by hand: without 0, 1, I, L, O and U."""
@@ -136,22 +138,22 @@ def add_case(
     row |= {"reporting_unit_id": reporting, "household_id": target.household, "involved": involved}
     row |= {"kinds": f'"{effects.kind}"', "acting": ",".join(map(str, effects.acting or [handler.id]))}
     row |= {"key_wrapped": target.wrapped, "key_id": target.key_id}
-    rows.insert("cases", row | _keys_of(filing, new=True))
+    rows.insert("cases", row | _keys_of(filing))
     marks.settle(rows, filing, target, effects.marks)
     above = [directory.codes[code].id for code in handler.path.split("/") if code in directory.codes]
     _link(rows, target, [*involved, *effects.marks.units, *above], directory)
 
 
-def _keys_of(filing: Filing, *, new: bool = False) -> dict[str, list[bytes]]:
-    """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known.
+def _keys_of(filing: Filing) -> dict[str, list[bytes]]:
+    """What of its parties' keys a case holds itself: who is in conflict, and whose id number is known, if it is proven.
 
     A report about a case that was there puts nobody in conflict but by the id numbers of the two. With the number that
     called him, anybody could have an officer taken for a party, who then found her case no more. So with a report by
     duty, else who finds it no more would know of which kind it was.
     """
     ids = {f"{role}_ids": ids_of(filing.parties, role) for role in PAIR}
-    joins = KINDS[filing.kind].reports and not new
-    return {"party_keys": [*chain(*ids.values())] if joins else conflict_keys(filing.parties)} | ids
+    barred = [*chain(*ids.values())] if filing.tells else conflict_keys(filing.parties)
+    return {"party_keys": barred} | (ids if filing.proven else {name: [] for name in ids})
 
 
 _PLACES = {"id": "uuid", "changed": "int[]", "at": "bytea", "unit": "uuid", "called": "uuid", "joins": "bool"}
@@ -227,9 +229,11 @@ UNNAME = """
 DELETE FROM party_key WHERE case_id = $1::uuid AND record_id = $2::uuid
  AND (key, role, named) IN (SELECT * FROM unnest($3::bytea[], $4::text[], $5::bytea[]))
 """
-_STILL = "ARRAY(SELECT k FROM unnest({0}) k WHERE NOT k = ANY($2::bytea[]) OR EXISTS"
-_STILL += " (SELECT FROM party_key p WHERE p.key = k AND p.case_id = cases.id AND p.role {1}))"
-_PARTS = {"party_keys": "<> 'reporter'", "victim_ids": "= 'victim'", "respondent_ids": "= 'respondent'"}
+_STILL = "ARRAY(SELECT k FROM unnest({0}) k WHERE NOT k = ANY($2::bytea[]) OR EXISTS (SELECT FROM party_key p"
+_STILL += " LEFT JOIN record r ON r.id = p.record_id AND r.current WHERE p.key = k AND p.case_id = cases.id AND {1}))"
+_BARS = "p.role <> 'reporter' AND (r.kind IS NULL OR r.lead OR NOT r.kind IN ({}) OR p.kind = 'id' AND p.role IN {})"
+_PARTS = {f"{role}_ids": f"p.role = '{role}' AND p.finds" for role in PAIR}
+_PARTS["party_keys"] = _BARS.format(TOLD, PAIR)
 _LEFT = ", ".join(f"{column} = {_STILL.format(column, roles)}" for column, roles in _PARTS.items())
 FORGET = f"UPDATE cases SET {_LEFT} WHERE id = $1::uuid"
 

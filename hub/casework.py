@@ -99,8 +99,8 @@ def write_case(gate: Gate, seen: list[Seen], out: list[bytes], *, lead: bool = F
             _write_record(gate, item, called, opened if lead else views.moment(item.row["at"]), out)
             between = b","
     out.append(b"]")
-    if decision.routine != CLEAR:
-        hidden = [_told(gate, item) for item in seen if not _listable(item) and item.members]
+    if decision.routine != CLEAR:  # of a list it would tell, beside the case, what other records hold
+        hidden = [_told(gate, item) for item in seen if not lead and not _listable(item) and item.members]
         out += b',"shared":', views.merged(hidden)
     out += b",", decision.tail, b"}"
 

@@ -1,27 +1,22 @@
-"""Submitting and amending records: what an agency's system or caseworker sends."""
+"""Submitting records: what an agency's system or caseworker sends."""
 
-from copy import copy
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
-from pydantic import ValidationError, create_model
-
 from hub import cases, clock
+from hub.audit.committer import Draft
 from hub.audit.entry import Act
 from hub.cases import target_of
-from hub.casework import find_record, record_etag
-from hub.errors import Forbidden, HubError, Invalid, PreconditionRequired, StaleVersion, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, recognise, setting, stamps
+from hub.errors import Forbidden, HubError, Invalid, Unavailable
+from hub.filing import Filing, Rows, Target, filled, finish, setting, stamps
 from hub.models.base import RecordFields
-from hub.models.catalogue import KINDS, fields_of
 from hub.models.directory import UnitInfo
-from hub.models.fields import INDEX, Stamp
-from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
+from hub.models.fields import Stamp
+from hub.models.sealed import plain
+from hub.parties import are_others, conflict_keys, recognise
 from hub.policies.decide import CLEAR
-from hub.policies.gate import STANDING, Gate
-from hub.policies.query import Seen
+from hub.policies.gate import Gate
 from hub.writer import Filed, Submission, Writer
 
 
@@ -49,10 +44,10 @@ async def submit(
     caller = (str(subject.unit_id), subject.client_id or "")
     record_id = services.vault.id_for("idempotency", *caller, idempotency_key)
     filing = Filing(kind, values, parties, clock.now(), *by, record_id=record_id, digest=digest)
-    named = await _named_case(gate, case_number, record_id) if case_number else None
+    named = await _named_case(gate, case_number, filing) if case_number else None
     try:
         if not case_number:
-            _may_find(filing, *NAMES_ITS_CASE)
+            may_find(filing, *NAMES_ITS_CASE)
         filed = await writer.file(Submission(filing, partial(_rows, gate, filing), subject.person_keys, target=named))
     except HubError as error:
         await gate.refuse(error, about=[named.ref] if named else ())
@@ -73,7 +68,7 @@ find the oldest case, perhaps his; his receipt would then show him what is done 
 refuses it; found by names, that refusal would tell that the case is there, with no entry under it."""
 
 
-def _may_find(filing: Filing, *said: Stamp) -> None:
+def may_find(filing: Filing, *said: Stamp) -> None:
     """`Invalid` points at the field by which a record whose case is not named says one of these anew."""
     now, was = (stamps(filing.kind, values) for values in (filing.values, filing.was))
     for name, stamp in setting(filing.kind):
@@ -106,22 +101,48 @@ async def _enter_again(gate: Gate, filing: Filing, filed: Filed, named: Target |
     await gate.services.committer.commit(draft)
 
 
-async def _named_case(gate: Gate, name: str, record_id: UUID) -> Target | None:
+async def _named_case(gate: Gate, name: str, filing: Filing) -> Target | None:
     """The open case that the caller names by its number, or by an id it was given. A request answered before
     needs none, and may itself have closed the case since."""
-    if await gate.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", record_id):
+    database = gate.services.database
+    if await database.fetchrow("SELECT 1 FROM record WHERE id = $1", filing.record_id):
         return None
     try:
         row = await gate.locate("c.id", UUID(name))
     except ValueError:
         row = await gate.locate("c.number", name)
+    try:
+        may_close(gate, row["facts"], filing)
+    except HubError as error:
+        await gate.refuse(error, about=[row["ref"]])
+    filing.proven = not await are_others(database, row["case_id"], filing.record_id, filing.parties)
     return target_of(gate.services.vault, row)
+
+
+def may_close(gate: Gate, facts: int, filing: Filing) -> None:
+    """Who may not know how a case is handled neither closes nor seals it: the refusal that an alert waits would tell of
+    the alert."""
+    now, was = (stamps(filing.kind, values) for values in (filing.values, filing.was))
+    ends = any(now.get(stamp) and not was.get(stamp) for stamp in (Stamp.closed, Stamp.sealed))
+    if ends and gate.table.decide(facts).routine != CLEAR:
+        zh = "本单位不掌握该个案的办理情况，不得结案、封存。"
+        en = "A unit that is not told how a case is handled neither closes nor seals it."
+        raise Forbidden(zh, en, reason="routine")
 
 
 def _rows(gate: Gate, filing: Filing, rows: Rows, target: Target) -> None:
     """Everything a submission writes."""
     _case_rows(gate, rows, filing, target)
-    finish(rows, gate.services.vault, gate.draft(Act.create), filing, target)
+    finish(rows, gate.services.vault, written(gate, Act.create, filing), filing, target)
+
+
+def written(gate: Gate, act: Act, filing: Filing) -> Draft:
+    """The entry of what the caller writes. About himself he may, in a case that he then does not read: another unit's
+    officer should know."""
+    draft = gate.draft(act)
+    if not set(gate.subject.person_keys).isdisjoint(conflict_keys(filing.parties)):
+        draft.conflict()
+    return draft
 
 
 def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
@@ -133,22 +154,14 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     duty: UnitInfo | None = directory.duty_unit(effects.region_code or handler.region_code) if secret_origin else None
     region = effects.region_code or (duty or handler).region_code  # where a secret origin lies might tell which it is
     filing.lead = target.new
+    filing.proven = target.new or (filing.proven and not secret_origin)
     attended = subject.account_id is not None and not secret_origin  # behind a system's own sync stands nobody
     if not target.new:
         effects.called = duty.id if duty else None  # a mandatory report brings in who must act on it
         police = attended and subject.unit_type == "police"
-        _may_end(effects, target, answers=police and directory.covers(subject.unit_id, target.region))
-        cases.touch_case(
-            rows,
-            target,
-            filing,
-            effects,
-            filled(filing),
-            directory,
-            handed_over=attended and subject.role != "intake",
-            answered=police,
-            new_record=True,
-        )
+        may_end(effects, target, answers=police and directory.covers(subject.unit_id, target.region))
+        done = {"handed_over": attended and subject.role != "intake", "answered": police, "new_record": True}
+        cases.touch_case(rows, target, filing, effects, filled(filing), directory, **done)
         return
     if secret_origin and duty is None:
         raise Unavailable("尚无值班单位。", "No unit is on duty yet.")
@@ -166,7 +179,7 @@ def _case_rows(gate: Gate, rows: Rows, filing: Filing, target: Target) -> None:
     )
 
 
-def _may_end(effects: cases.Effects, target: Target, *, answers: bool = False) -> None:
+def may_end(effects: cases.Effects, target: Target, *, answers: bool = False) -> None:
     """Nobody could answer the alert of a closed or sealed case: whoever ends one answers it, or waits for who does."""
     if effects.marks.ends and target.alert and not answers:
         zh, en = (
@@ -174,121 +187,3 @@ def _may_end(effects: cases.Effects, target: Target, *, answers: bool = False) -
             "An alert on this case waits for the police: it cannot be closed or sealed yet.",
         )
         raise Forbidden(zh, en, reason="alert")
-
-
-async def amend(gate: Gate, record_id: UUID, patch: dict[str, Any], if_match: str) -> None:
-    """A new version of one's own record (RFC 7396 merge patch); no version when nothing changed.
-
-    Raises `PreconditionRequired` (428) without If-Match, or where that takes any version (`*`), `StaleVersion` (412) on
-    a stale one.
-    """
-    if if_match.strip() in ("", "*"):
-        await gate.refuse(PreconditionRequired())
-    item = await find_record(gate, record_id, act=Act.amend)
-    if "authored" not in item.decision.facts:
-        await gate.refuse(Forbidden("只能修改本单位提交的记录。", "Only the unit that submitted a record amends it."))
-    if if_match.strip() != record_etag(gate, item):
-        await gate.refuse(StaleVersion())
-    try:
-        filing, changed = _merge(gate, item, patch)
-        if changed:
-            _may_amend(gate, item, filing)
-            await _write_version(gate, item, filing, changed)
-    except HubError as error:
-        await gate.refuse(error)
-
-
-def _may_amend(gate: Gate, item: Seen, filing: Filing) -> None:
-    """As a new record could be submitted: the kind is one of the unit's, and who accepts has something to accept."""
-    if not gate.services.policy.may_write(gate.subject.unit_type, filing.kind):
-        raise Forbidden("本类单位不更正此类记录。", "Not a kind that your unit amends.", kind=filing.kind)
-    _may_find(filing, Stamp.reporter_confirmed)  # to what case it came is not known any more
-    accepted = (stamps(filing.kind, values).get(Stamp.accepted) for values in (filing.values, filing.was))
-    if tuple(accepted) == (True, False) and not item.row["facts"] & STANDING:
-        raise Forbidden("转介已不在本单位，须重新转介。", "No referral to you is open any more; ask for a new one.")
-
-
-def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[int]]:
-    """The next version: clear fields patched and validated; masked and withheld categories stay as they are."""
-    row, model = item.row, KINDS[item.row["kind"]]
-    infos = {info.name: info for info in fields_of(model)}
-    hidden = {n for n, i in infos.items() if item.decision.outcome(i.category) != CLEAR}
-    old = {n: v for n, v in orjson.loads(b"{%b}" % item.members).items() if n not in hidden}
-    for name in patch:
-        if name in hidden:
-            raise Forbidden(
-                "此目的下不得修改该类数据。", "This purpose does not open that category.", category=infos[name].category
-            )
-    merged = {k: v for k, v in (old | patch).items() if v is not None}
-    try:
-        new = plain(model.model_validate_json(orjson.dumps(merged)))
-    except ValidationError as error:
-        if any(e["type"] != "missing" or e["loc"][0] not in hidden for e in error.errors()):
-            raise
-        new = plain(_partial(model).model_validate_json(orjson.dumps(merged)))
-    changed = sorted({INDEX[i.category] for n, i in infos.items() if old.get(n) != new.get(n)})
-    version = row["version"] + 1
-    if version > LAST:
-        raise Forbidden("此记录不能再有新的版本。", "This record can have no further version.")
-    kept, was = ({n: v for n, v in values.items() if INDEX[infos[n].category] in changed} for values in (new, old))
-    filing = Filing(
-        row["kind"],
-        kept,
-        recognise(gate.services.vault, new, row["kind"]),
-        row["at"],
-        row["unit_id"],
-        gate.subject.account_id,
-        gate.subject.client_id,
-        record_id=row["id"],
-        version=version,
-        changed=changed,
-        last_changed=advanced(row["last_changed"], changed, version),
-        made_at=clock.now(),
-        was=was,
-        before=recognise(gate.services.vault, old, row["kind"]),
-    )
-    return filing, changed
-
-
-@cache
-def _partial(model: type[RecordFields]) -> type[RecordFields]:
-    """The kind with nothing required: what a purpose hides is missing from what it lets one amend."""
-    loose: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        if field.is_required():
-            annotation: Any = field.annotation
-            loose[name] = (annotation | None, copy(field))
-            loose[name][1].default = None
-    made: type[RecordFields] = create_model(model.__name__, __base__=model, **loose)
-    return made
-
-
-async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[int]) -> None:
-    """Insert the version beside the old one; unchanged envelopes are carried over as they are sealed."""
-    services, row = gate.services, item.row
-    async with services.database.transaction() as connection:
-        current = await connection.fetchrow("SELECT * FROM record WHERE id = $1 AND current FOR UPDATE", row["id"])
-        if current is None or current["version"] != row["version"]:
-            raise StaleVersion
-        await connection.execute("UPDATE record SET current = FALSE WHERE id = $1 AND current", row["id"])
-        filing.previous, filing.lead = bytes(current["leaf_hash"]), current["lead"]
-        filing.carried = {
-            f"{form}_{c}": current[f"{form}_{c}"] for c, i in INDEX.items() if i not in changed for form in "cm"
-        }
-        if not any(INDEX[category] in changed for category in COMMON):
-            filing.carried[COMMON_COLUMN] = current[COMMON_COLUMN]
-        effects = cases.effects_of(filing, services.directory)
-        effects.stage = None  # a correction moves a case only by closing it, or opening it again: a mark does that
-        if effects.region_code and not effects.acting:  # a report that named the wrong place
-            duty = services.directory.duty_unit(effects.region_code)
-            effects.called = duty.id if duty else None
-        rows, target = Rows(), target_of(services.vault, row)
-        if effects.marks.ends:
-            waits = await connection.fetchrow("SELECT alert_open FROM cases WHERE id = $1", target.id)
-            target.alert = waits is None or waits["alert_open"]
-            _may_end(effects, target)
-        joins = effects.marks.accepts  # who filed the record works on the case, or refused to
-        cases.touch_case(rows, target, filing, effects, changed, services.directory, joins=joins)
-        finish(rows, services.vault, gate.draft(Act.amend), filing, target)
-        cases.drop_parties(rows, filing, target)
-        await rows.write(connection)

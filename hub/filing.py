@@ -19,27 +19,10 @@ from hub.ids import new_id
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import CATEGORIES, INDEX, Stamp
 from hub.models.sealed import FIRST, SEALED_COLUMNS, split
+from hub.parties import PartyKeys, party_rows
 
-PAIR = ("victim", "respondent")
-NAMED = "phone_name"
-"""Kept beside the phone, of which it is the narrower form."""
-MATCHING = ("id", NAMED)
 ROUTINE = INDEX["routine"]
 NOTHING_SEALED = dict.fromkeys(SEALED_COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class PartyKeys:
-    """How one party can be found again: role and keyed hashes by kind."""
-
-    role: str
-    keys: dict[str, bytes]
-
-
-@cache
-def _lookups(kind: str) -> list[tuple[str, str, str]]:
-    """Fields that find a party again: name, role, attribute."""
-    return [(info.name, *info.lookup.partition(".")[::2]) for info in fields_of(KINDS[kind]) if info.lookup]
 
 
 @cache
@@ -52,59 +35,6 @@ def setting(kind: str) -> list[tuple[str, Stamp]]:
 def _indexes(kind: str) -> dict[str, int]:
     """Category index by field."""
     return {info.name: INDEX[info.category] for info in fields_of(KINDS[kind])}
-
-
-def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[PartyKeys]:
-    """The keyed hashes of every party that a record names."""
-    people: dict[str, list[dict[str, str]]] = {}
-    single: dict[str, dict[str, str]] = {}
-    for name, role, attribute in _lookups(kind):
-        value = values.get(name)
-        if value is None:
-            continue
-        if attribute:
-            single.setdefault(role, {})[attribute] = value
-        else:
-            people.setdefault(role, []).extend(value)
-    for role, person in single.items():
-        people.setdefault(role, []).append(person)
-    found = [PartyKeys(role, _keys(vault, person)) for role, many in people.items() for person in many]
-    return [party for party in found if party.keys]
-
-
-def _keys(vault: keys.Vault, person: dict[str, str]) -> dict[str, bytes]:
-    id_number, phone, name = person.get("id_number"), person.get("phone"), person.get("name")
-    born = person.get("birth_date") or (f"{id_number[6:10]}-{id_number[10:12]}-{id_number[12:14]}" if id_number else "")
-    made = {}
-    if id_number:
-        made["id"] = vault.lookup("id", id_number)
-    if phone:
-        made["phone"] = vault.lookup("phone", phone)
-    if phone and name:
-        made[NAMED] = vault.lookup("phone_name", phone, name)
-    if name and born:
-        made["name_birth"] = vault.lookup("name_birth", name, born)
-    return made
-
-
-def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
-    """The keys by which a party makes two records one case: id number, else phone with name."""
-    return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
-
-
-def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
-    """Id numbers of a role: what contradicts a match by phone and name."""
-    return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
-
-
-def stored_keys(parties: list[PartyKeys], role: str) -> list[bytes]:
-    """Where `party_key` has what `matching` goes by: a phone with a name stands under the phone, the name beside it."""
-    return ids_of(parties, role) + [p.keys["phone"] for p in parties if p.role == role and NAMED in p.keys]
-
-
-def conflict_keys(parties: list[PartyKeys]) -> list[bytes]:
-    """What shows that a caller is a party: id numbers and phones of all but the reporter."""
-    return [p.keys[k] for p in parties if p.role != "reporter" for k in ("id", "phone") if k in p.keys]
 
 
 @dataclass(slots=True)
@@ -149,6 +79,14 @@ class Filing:
     """The parties that the version before named."""
     digest: bytes | None = None
     """Of the request, by which its repetition is known again."""
+    proven: bool = True
+    """Its parties are those of its case, so that more records on them are filed there. Not what somebody tells of a
+    case that was there, nor what names its case, and other people: theirs would be read by whoever reads this one."""
+
+    @property
+    def tells(self) -> bool:
+        """It is a report that came to a case which was there."""
+        return KINDS[self.kind].reports and not self.lead
 
 
 def filled(filing: Filing) -> list[int]:
@@ -253,17 +191,6 @@ def add_record(
     rows.insert("record", values | NOTHING_SEALED | sealed)
 
 
-def party_rows(parties: list[PartyKeys]) -> dict[tuple[bytes, str, bytes], tuple[str, PartyKeys]]:
-    """The keys by which parties are found, each with its role and what stands beside it: their kind, and whose."""
-    found: dict[tuple[bytes, str, bytes], tuple[str, PartyKeys]] = {}
-    for party in parties:
-        for kind, key in party.keys.items():
-            if kind != NAMED:
-                named = party.keys.get(NAMED, b"") if kind == "phone" else b""
-                found.setdefault((key, party.role, named), (kind, party))
-    return found
-
-
 def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
     """The keys of all parties that the record names; what an earlier version named too is left alone."""
     persons: dict[int, UUID] = {}
@@ -272,7 +199,7 @@ def add_parties(rows: Rows, filing: Filing, target: Target) -> None:
             known = (target.persons[k] for k in party.keys.values() if k in target.persons)
             person = persons[id(party)] = next(known, None) or new_id()
         row = {"key": key, "case_id": target.id, "role": role, "named": named}
-        row |= {"record_id": filing.record_id, "kind": kind, "person_id": person}
+        row |= {"record_id": filing.record_id, "kind": kind, "person_id": person, "finds": filing.proven}
         rows.insert("party_key", row, known=filing.version > 1)
 
 

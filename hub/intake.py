@@ -21,13 +21,14 @@ from hub.audit.entry import Act
 from hub.casework import find_record
 from hub.db import FAILED
 from hub.errors import Conflict, HubError, Unavailable
-from hub.filing import Filing, Rows, Target, filled, finish, matching, recognise
+from hub.filing import Filing, Rows, Target, filled, finish
 from hub.ids import new_id
 from hub.keys import SealBroken
 from hub.models.catalogue import ANONYMOUS, KINDS
 from hub.models.codes import Stage
 from hub.models.directory import UnitInfo
 from hub.models.sealed import plain
+from hub.parties import matching, recognise
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import REPORTER, Purpose, Subject
@@ -209,7 +210,7 @@ class Intake:
         """Everything one report writes: case or its update, record, receipt, outbox row, log entry."""
         services = self.services
         effects = cases.Effects(kind=ANONYMOUS, stage=Stage.received)
-        filing.lead = target.new
+        filing.lead = filing.proven = target.new
         if target.new:
             handler, region = handler_for(services, accepted.values)
             effects.acting = [handler.id]

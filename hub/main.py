@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub import __version__, keyfile, keys, people, settings
 from hub.api import audit, cases, directory, meta, openapi, problems, records, reports, tokens
 from hub.api.auth import Tokens
-from hub.api.deps import Asked, ShortRoute
+from hub.api.deps import STREAMING, Asked, ShortRoute
 from hub.audit.committer import Committer
 from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
 from hub.errors import TooLarge
@@ -34,7 +34,6 @@ ROUTERS = tuple(module.router for module in (cases, records, reports, audit, dir
 KEY = "id AS case_id, key_wrapped, key_id"
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
-STREAMING = ("/attachments", "/photos")
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),

@@ -161,26 +161,30 @@ UNION ALL SELECT a.id::text, TRUE FROM account a JOIN unit u ON u.id = a.unit_id
 UNION ALL SELECT id, FALSE FROM client WHERE id = $1
 """
 NAMED = "SELECT ref FROM cases WHERE ref IN ($1::uuid, $2::uuid)"
-NUMBERED = "SELECT id::text AS id, FALSE AS named FROM cases WHERE number = $1"
+NUMBERED = "SELECT id::text AS id, FALSE AS named, ref FROM cases WHERE number = $1"
 
 
 async def _known(gate: Gate, filters: LogFilters) -> LogFilters:
     """The same with ids for names. Whom or what nobody knows is `Invalid`: an empty page would say that he looked at
-    nothing. A unit in which a name was looked up is no condition beside: who has changed units looked from another."""
+    nothing. So it is with the number of a case to which he is a party; under that it is entered that he asked. A unit
+    in which a name was looked up is no condition beside: who has changed units looked from another."""
     found: dict[str, str] = {}
-    named = False
+    named, barred = False, list[UUID]()
     for name, sql, *args in (("who", ACTOR, filters.who, filters.unit), ("case", NUMBERED, filters.case)):
         if args[0] and not ids.is_uuid(args[0]):
             rows = await gate.services.database.fetch(sql, *args)  # one's login may be another's name, or a system's id
+            barred += [row["ref"] for row in rows if name == "case" and row["ref"] in gate.subject.barred]
+            rows = [] if barred else rows
             in_unit = [row for row in rows if row["named"]]
             found[name] = ",".join(dict.fromkeys(row["id"] for row in in_unit or rows))
             named |= bool(in_unit)
     if filters.unit and filters.unit not in gate.services.directory.codes:
         found["unit"] = ""
     if unknown := [name for name, known in found.items() if not known]:
-        raise Invalid(
-            errors=[{"pointer": f"/{n}", "zh": "没有这个编号或名称", "en": "nothing is known by it"} for n in unknown]
-        )
+        zh, en = "没有这个编号或名称", "nothing is known by it"
+        nobody = Invalid(errors=[{"pointer": f"/{name}", "zh": zh, "en": en} for name in unknown])
+        await still_lives(gate.services, gate.subject)
+        await gate.refuse(nobody, about=barred, conflict=bool(barred))
     return filters.model_copy(update=found | ({"unit": ""} if named else {})) if found else filters
 
 

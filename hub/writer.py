@@ -16,9 +16,10 @@ from hub import ids
 from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
 from hub.errors import Conflict, Unavailable
-from hub.filing import NAMED, PAIR, Filing, PartyKeys, Rows, Target, ids_of, matching, stored_keys
+from hub.filing import Filing, Rows, Target
 from hub.marks import SETTLE
 from hub.models.catalogue import KINDS
+from hub.parties import NAMED, PAIR, PartyKeys, ids_of, matching, stored_keys
 from hub.policies.services import Services
 from hub.together import array_text, settled
 
@@ -46,7 +47,7 @@ LEFT JOIN LATERAL (
   SELECT {target} FROM (
     SELECT * FROM cases WHERE id = ANY(ARRAY(
       SELECT v.case_id FROM party_key v JOIN party_key r ON r.case_id = v.case_id
-      WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim'
+      WHERE v.key = ANY(q.victims::bytea[]) AND v.role = 'victim' AND v.finds AND r.finds
         AND (v.kind = 'id' OR v.named = ANY(q.victim_named::bytea[]))
         AND r.key = ANY(q.respondents::bytea[]) AND r.role = 'respondent'
         AND (r.kind = 'id' OR r.named = ANY(q.respondent_named::bytea[]))))

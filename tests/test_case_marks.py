@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from hub import admin, clock
 from tests.forms import minimal
 from tests.test_amend import amended, patch, seen
@@ -49,9 +51,9 @@ async def test_a_closed_case_has_no_open_alert(world: World) -> None:
     case = str((await case_of(world.services, await report(world, region=HOME, what="正在打人")))["id"])
     committee, police = await world.agency("residents_committee"), await world.agency("police")
     closing = {"held_at": instant(), "subject": "x", "close_case": True}
+    made = await committee.filed("coordination", closing | {"close_case": False}, case=case)
     answer = await committee.submit("coordination", closing, case=case)
     assert answer.status_code == 403 and answer.json()["reason"] == "alert"
-    made = await committee.filed("coordination", closing | {"close_case": False}, case=case)
     answer = await patch(committee, made["id"], {"close_case": True}, (await seen(committee, made["id"]))[1])
     assert answer.status_code == 403
     row = await row_of(world, case)
@@ -61,13 +63,34 @@ async def test_a_closed_case_has_no_open_alert(world: World) -> None:
     assert row["status"] == "closed" and not row["alert_open"]
 
 
+@pytest.mark.parametrize("reported", [False, True])
+async def test_who_is_not_told_how_it_is_handled_ends_nothing(world: World, reported: bool) -> None:
+    """A school and, without a part in it, a committee of the place are refused in the same words whether an alert waits
+    or not: it may be that somebody just reported by duty. Who works on the case (the control) is told."""
+    police, school, committee = [await world.agency(unit) for unit in ("police", "school", "residents_committee")]
+    parties, form = pair(), minimal("case_form")
+    case = (await police.filed("police_call", call(parties)))["case_id"]
+    made = await school.filed("case_form", form | parties)
+    if reported:
+        hospital = await world.agency("hospital")
+        await hospital.filed("mandatory_report", minimal("mandatory_report", region=AWAY) | parties)
+    closing = form | {"close_case": True}
+    answers = [await caller.submit("case_form", closing, case=case) for caller in (school, committee)]
+    answers.append(await patch(school, made["id"], {"close_case": True}, (await seen(school, made["id"]))[1]))
+    assert {(answer.status_code, answer.json()["reason"]) for answer in answers} == {(403, "routine")}
+    federation = await world.agency("womens_federation")
+    await federation.filed("federation_complaint", minimal("federation_complaint") | parties)
+    own = await federation.submit("case_form", closing, case=case)
+    assert own.status_code == (403 if reported else 201) and (not reported or own.json()["reason"] == "alert")
+
+
 async def test_what_waits_for_the_police_is_not_sealed(world: World) -> None:
     """Sealed, a report would be seen by nobody who could come: a court waits for an answer, be it by a correction."""
     case = str((await case_of(world.services, await report(world, region=HOME, what="正在打人")))["id"])
     court, police = await world.agency("court"), await world.agency("police")
+    made = await court.filed("sealing", minimal("sealing", sealed=False), case=case)
     answer = await court.submit("sealing", minimal("sealing", sealed=True), case=case)
     assert answer.status_code == 403 and answer.json()["reason"] == "alert"
-    made = await court.filed("sealing", minimal("sealing", sealed=False), case=case)
     answer = await patch(court, made["id"], {"sealed": True}, (await seen(court, made["id"]))[1])
     assert answer.status_code == 403 and (await row_of(world, case))["sealed_by"] is None
     await police.filed("police_dispatch", minimal("police_dispatch"), case=case)
@@ -213,7 +236,8 @@ async def test_a_case_that_is_sealed_no_more_has_changed_for_who_sees_it_again(w
     court, civil = await world.agency("court"), await world.agency("civil_affairs")
     case = (await (await world.agency("police")).filed("police_call", call()))["case_id"]
     await civil.filed("shelter_stay", minimal("shelter_stay"), case=case)
-    made = await court.filed("sealing", minimal("sealing", sealed=True), case=case)
+    made = await court.filed("sealing", minimal("sealing", sealed=False), case=case)
+    await amended(court, made["id"], {"sealed": True})
     since = clock.text(clock.now())
 
     async def pulled() -> list[str]:

@@ -155,6 +155,8 @@ async def test_what_is_shared_does_not_tell_who_brought_what(world: World) -> No
             await police.filed("police_call", call({}) | body, case=case)
         answer = (await hospital.get(f"/v1/cases/{case}")).text
         shown.append(answer.partition('"shared":')[2].partition("}")[0])
+        (listed,) = [item for item in (await hospital.get("/v1/cases")).json()["items"] if item["id"] == case]
+        assert listed["shared"] == {}  # what the record that opened the case says would tell what others brought
     assert shown == [shown[0]] * 3 and "19999000001" in shown[0] and "张虚构" in shown[0]
 
 

@@ -13,9 +13,10 @@ from hub import clock, exchange, filing
 from hub.cases import TARGET, target_of
 from hub.embedded import Embedded
 from hub.errors import Conflict, Invalid, Unavailable
-from hub.filing import Filing, Rows, Target, recognise
+from hub.filing import Filing, Rows, Target
 from hub.models.catalogue import KINDS
 from hub.models.sealed import plain
+from hub.parties import recognise
 from hub.policies.gate import Gate
 from hub.policies.subject import Purpose, Subject
 from hub.writer import GROUP, Filed, Submission, Writer

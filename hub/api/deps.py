@@ -1,6 +1,7 @@
 """What routes stand on: the services, and a short way through the framework, on which who must be known is known before
 anything of the request is parsed."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.routing import request_response
 
+from hub import clock
 from hub.api.auth import Tokens
 from hub.errors import BadRequest, Forbidden, HubError, Unauthenticated, Unavailable
 from hub.intake import Intake
@@ -18,6 +20,9 @@ from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import SYSTEM, Purpose
 
+STREAMING = ("/attachments", "/photos")
+"""Ends of the paths whose bodies are not read as a whole."""
+AT_ONCE_SECONDS = 0.5
 PURPOSES = {purpose.value: purpose for purpose in Purpose}
 
 
@@ -162,6 +167,22 @@ class GateRoute(CallerRoute):
 
     async def admit(self, asked: Asked) -> None:
         asked.gate = await gate(asked)
+        if asked.method != "GET" and not asked.scope["path"].endswith(STREAMING):
+            await asked.body()
+            await anew(asked)
+
+
+async def anew(asked: Asked) -> None:
+    """Who is asking now? What is sent came as slowly as its sender liked, perhaps for longer than he may ask."""
+    if clock.ticks() - asked.gate.began > AT_ONCE_SECONDS:
+        asked.gate = await gate(asked)
+
+
+async def streamed(asked: Asked) -> AsyncIterator[bytes]:
+    """A body that is taken as it comes; when it has come, it is asked again from whom."""
+    async for piece in asked.stream():
+        yield piece
+    await anew(asked)
 
 
 ServicesDep = Annotated[Services, Depends(services)]

@@ -10,9 +10,9 @@ import orjson
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import StreamingResponse
 
-from hub import attachments, casework, exchange
+from hub import amending, attachments, casework, exchange
 from hub.api.bodies import FILE, check_length, described, json_response, parse, parse_object
-from hub.api.deps import Asked, GateRoute, utf8
+from hub.api.deps import Asked, GateRoute, streamed, utf8
 from hub.errors import BadRequest, NotFound
 from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS
@@ -78,7 +78,7 @@ async def amend_record(
 ) -> Response:
     """更正本单位的记录，成为新版本（RFC 7396）。428 without an ETag in If-Match, 412 on a stale one."""
     patch = await parse_object(request)
-    await exchange.amend(request.gate, record_id, patch, if_match or "")
+    await amending.amend(request.gate, record_id, patch, if_match or "")
     return Response(status_code=204)
 
 
@@ -94,7 +94,7 @@ async def attach(
 ) -> Response:
     """上传附件，至多20MB，流式封存。Attach to your own record: pictures, sound, film, PDF, at most 20 MB."""
     check_length(request, request.gate.services.settings.upload_limit, attachments.TOO_LARGE)
-    made = await attachments.store(request.gate, record_id, attachments.clean_name(utf8(file_name)), request.stream())
+    made = await attachments.store(request.gate, record_id, attachments.clean_name(utf8(file_name)), streamed(request))
     return json_response(orjson.dumps(made.shown()), 201, Location=f"/v1/attachments/{made.id}")
 
 

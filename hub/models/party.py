@@ -100,7 +100,8 @@ class PartyKey(SQLModel, table=True):
 
     Beside a phone stands the hash of phone with name (`named`), else nothing: a phone alone makes nobody the same.
     `person_id` is the same wherever the person was recognised. `record_id` is the record that names the party: a
-    correction takes back what its record said, not what another says too. No foreign keys: case and keys are written by
+    correction takes back what its record said, not what another says too. What does not `find` leads no further record
+    to the case (`filing.Filing.proven`). No foreign keys: case and keys are written by
     one statement under ids made for it, cases are never deleted, and six look-ups a submission would only repeat that.
     """
 
@@ -113,3 +114,4 @@ class PartyKey(SQLModel, table=True):
     record_id: UUID = Field(primary_key=True)
     kind: str
     person_id: UUID
+    finds: bool = Field(default=True, sa_column_kwargs={"server_default": text("TRUE")})

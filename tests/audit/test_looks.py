@@ -65,6 +65,10 @@ async def test_an_auditor_who_is_a_party_finds_nothing_of_the_case(world: World)
     barred = await himself.post(opened, json={"reason": "x y"})
     assert (barred.status_code, barred.text) == (absent.status_code, absent.text) and absent.status_code == 404
     assert len(await world.log(case=case, outcome="conflict")) == 2
+    number = (await police.get(f"/v1/cases/{case}")).json()["number"]
+    mine, nobodys = [await himself.get("/v1/audit/entries", params={"case": n}) for n in (number, number[:-2] + "22")]
+    assert (mine.status_code, mine.text) == (nobodys.status_code, nobodys.text) and mine.status_code == 422
+    assert len(await world.log(case=case, outcome="conflict")) == 3
     assert (await (await world.person("auditor")).post(opened, json={"reason": "x y"})).status_code == 200
 
 

@@ -75,7 +75,7 @@ LEAKS = [
         'compress(versions(row["last_changed"]), decision.outcomes)',
         'versions(row["last_changed"])',
         (
-            "hub.exchange:record_etag",
+            "hub.amending:record_etag",
             'compress(versions(row["last_changed"]), decision.outcomes)',
             'versions(row["last_changed"])',
         ),
@@ -203,7 +203,7 @@ LEAKS = [
     Leak(
         "hidden change moves the stage",
         "reporter and refuge",
-        "hub.exchange:_write_version",
+        "hub.amending:_write_version",
         "effects.stage = None",
         'effects.stage = "protected"',
     ),
