@@ -16,6 +16,7 @@ from hub.models.fields import Stamp
 from hub.models.sealed import plain
 from hub.parties import are_others, conflict_keys, recognise
 from hub.policies.decide import CLEAR
+from hub.policies.facts import BIT
 from hub.policies.gate import Gate
 from hub.writer import Filed, Submission, Writer
 
@@ -119,13 +120,16 @@ async def _named_case(gate: Gate, name: str, filing: Filing) -> Target | None:
     return target_of(gate.services.vault, row)
 
 
+INVOLVED = BIT["involved"]
+
+
 def may_close(gate: Gate, facts: int, filing: Filing) -> None:
-    """Who may not know how a case is handled neither closes nor seals it: the refusal that an alert waits would tell of
-    the alert."""
+    """Who may not know how a case is handled, even when at work on it, neither closes nor seals it: the refusal that an
+    alert waits would tell of the alert."""
     now, was = (stamps(filing.kind, values) for values in (filing.values, filing.was))
     ends = any(now.get(stamp) and not was.get(stamp) for stamp in (Stamp.closed, Stamp.sealed))
-    if ends and gate.table.decide(facts).routine != CLEAR:
-        zh = "本单位不掌握该个案的办理情况，不得结案、封存。"
+    if ends and gate.table.decide(facts | INVOLVED).routine != CLEAR:
+        zh = "看不到个案办理情况的单位不得结案、封存。"
         en = "A unit that is not told how a case is handled neither closes nor seals it."
         raise Forbidden(zh, en, reason="routine")
 
