@@ -135,7 +135,7 @@ async def _write_version(gate: Gate, item: Seen, filing: Filing, changed: list[i
         await connection.execute("UPDATE record SET current = FALSE WHERE id = $1 AND current", row["id"])
         filing.previous, filing.lead = bytes(current["leaf_hash"]), current["lead"]
         if not filing.lead:
-            others = await are_others(connection, row["case_id"], filing.record_id, filing.parties)
+            others = await are_others(connection, row["case_id"], row["id"], filing.parties, filing.before)
             filing.proven = not (filing.tells or others)
         filing.carried = {
             f"{form}_{c}": current[f"{form}_{c}"] for c, i in INDEX.items() if i not in changed for form in "cm"

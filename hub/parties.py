@@ -1,5 +1,6 @@
 """Parties: how the people whom a record names are found again, by keyed hashes of what it says of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -67,7 +68,7 @@ def matching(parties: list[PartyKeys], role: str) -> list[bytes]:
     return [p.keys[k] for p in parties if p.role == role for k in MATCHING if k in p.keys]
 
 
-def ids_of(parties: list[PartyKeys], role: str) -> list[bytes]:
+def ids_of(parties: Sequence[PartyKeys], role: str) -> list[bytes]:
     """Id numbers of a role: what contradicts a match by phone and name."""
     return [p.keys["id"] for p in parties if p.role == role and "id" in p.keys]
 
@@ -94,20 +95,31 @@ def party_rows(parties: list[PartyKeys]) -> dict[tuple[bytes, str, bytes], tuple
 
 
 OTHERS = """
-SELECT COALESCE(NOT bool_or(EXISTS (SELECT FROM unnest($3::bytea[], $4::text[], $5::bytea[]) AS o (key, role, named)
-  WHERE (o.key, o.role, o.named) = (k.key, k.role, k.named)))
- AND bool_or(k.kind = 'id' AND k.role = ANY($6::text[])), FALSE) AS others
-FROM party_key k WHERE k.case_id = $1::uuid AND k.record_id <> $2::uuid AND k.finds
- AND k.role IN ('victim', 'respondent') AND (k.kind = 'id' OR k.named <> '')
+WITH said AS (
+ SELECT k.key, k.role, k.named FROM party_key k
+ WHERE k.key = ANY($2::bytea[] || $7::bytea[]) AND k.case_id = $1::uuid AND k.record_id <> $8::uuid AND k.finds
+  AND k.role IN ('victim', 'respondent') AND (k.kind = 'id' OR k.named <> ''))
+SELECT NOT EXISTS (SELECT FROM unnest($2::bytea[], $3::text[], $4::bytea[]) AS o (key, role, named)
+  JOIN said s USING (key, role, named))
+ AND EXISTS (SELECT FROM cases c, unnest(CASE WHEN $5::bool THEN c.victim_ids END
+    || CASE WHEN $6::bool THEN c.respondent_ids END) AS known
+  WHERE c.id = $1::uuid AND (NOT known = ANY($7::bytea[]) OR known IN (SELECT key FROM said)))
 """
 
 
-async def are_others(database: Database | Connection, case_id: UUID, record_id: UUID, parties: list[PartyKeys]) -> bool:
-    """Whether these are not the pair of the case, by what else lies in it: an id number says so, and nothing that they
-    share. One of the two may be known by a wrong number: two must agree before a record is filed by names."""
-    known = [role for role in PAIR if ids_of(parties, role)]
-    if not known:
+async def are_others(
+    database: Database | Connection,
+    case_id: UUID,
+    record_id: UUID,
+    parties: list[PartyKeys],
+    before: Sequence[PartyKeys] = (),
+) -> bool:
+    """Whether these are not the pair of the case, by what else than this record, as it was `before`, lies in it: an id
+    number says so, and nothing that they share. One of the two may be known by a wrong number."""
+    known = [bool(ids_of(parties, role)) for role in PAIR]
+    if not any(known):
         return False
     keys_, roles, named = map(list, zip(*party_rows(parties), strict=True))
-    row = await database.fetchrow(OTHERS, case_id, record_id, keys_, roles, named, known)
-    return row is not None and bool(row["others"])
+    own = [key for role in PAIR for key in ids_of(before, role)]
+    row = await database.fetchrow(OTHERS, case_id, keys_, roles, named, *known, own, record_id)
+    return row is not None and bool(row[0])
