@@ -159,6 +159,18 @@ def test_errors_say_what_to_do(world: World, config: Settings, tmp_path: Path, a
     assert ENGLISH.search(done.stderr) and "19910602" not in done.stderr
 
 
+WRONG_USE = {"foo": ("foo",), "--typ": ("units", "add", "--typ", "x"), "code": ("units", "add"), "x": ("check", "x")}
+
+
+@pytest.mark.parametrize("word", WRONG_USE)
+def test_a_wrong_use_is_named(word: str) -> None:
+    """An unknown command or option, an argument that is missing or too many: the word, under a title in both
+    languages, and where to look."""
+    done = CliRunner().invoke(app, WRONG_USE[word])
+    assert done.exit_code == 2 and "用法有误 Error" in done.stderr and "用法见" in done.stderr
+    assert re.search(rf"│.*(?<![\w-]){word}(?!\w).*│", done.stderr), done.stderr
+
+
 def test_the_application_s_role_may_not_migrate(config: Settings) -> None:
     done = run(config, "migrate", HUB_OWNER_DATABASE_URL="")
     assert done.returncode == 1 and "HUB_OWNER_DATABASE_URL" in done.stderr
