@@ -3,16 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 
 from hub import casework, finding
 from hub.api import bodies
 from hub.api.bodies import json_response
 from hub.api.deps import Asked, GateRoute
-from hub.models.catalogue import KINDS
+from hub.models.catalogue import Kind
 
 router = APIRouter(prefix="/v1/cases", tags=["个案 cases"], route_class=GateRoute)
-Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
 
 
 @router.get("/{case_id}", responses={304: {"description": "与 If-None-Match 相同 the same as If-None-Match names"}})
