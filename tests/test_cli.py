@@ -136,6 +136,7 @@ WRONG = [
     ("clients", "add", "6f1a2b3c-0000-4000-8000-000000000001", f"{HOME}-court", "--jwks", "{dir}/k.json"),
     ("units", "add", "x y", "某", "--type", "court", "--region", HOME),
     ("units", "add", "x", "某", "--type", "library", "--region", HOME),
+    ("units", "add", "x", "某", "--type", "reporter", "--region", HOME),
     ("units", "add", "x", "某", "--type", "court", "--region", "999999"),
     ("units", "add", f"{HOME}-court", "又名", "--type", "court", "--region", HOME),
     ("units", "rename", f"{HOME}-court", " "),
