@@ -54,6 +54,17 @@ def test_help_teaches(name: str) -> None:
     assert "--json" in [option for parameter in command.params for option in parameter.opts]
 
 
+@pytest.mark.parametrize("noun", ["accounts", "units", "clients", "regions"])
+def test_enabling_is_not_told_as_disabling(noun: str) -> None:
+    """What stops is said where it stops, and sessions are spoken of where somebody has one."""
+    stopping, resuming = (
+        (command.help or "") + "".join(parameter.help or "" for parameter in command.params)
+        for command in (COMMANDS[f"{noun} disable"], COMMANDS[f"{noun} enable"])
+    )
+    assert re.search(r"[Ss]top|No new record", stopping) and not re.search(r"[Ss]top|[Nn]o new record", resuming)
+    assert ("会话" in resuming and "Sessions" in resuming) is (noun == "accounts")
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_no_line_of_help_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
