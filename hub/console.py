@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
+from typer import rich_utils
 
 from hub import keyfile, settings
 from hub.db import FAILED, UNMIGRATED, Unreachable, Weakened, unreachable
@@ -52,6 +53,13 @@ def _without_end(line: Text, size: int) -> None:
 
 
 Text.rstrip_end = _without_end  # type: ignore[assignment,method-assign]
+
+# What typer says itself, around our texts. Of a wrong use it names the word, in English, below these.
+rich_utils.ERRORS_PANEL_TITLE = "用法有误 Error"
+rich_utils.RICH_HELP = "用法见 [blue]'{command_path} {help_option}'[/]。Try it for help."
+rich_utils.OPTIONS_PANEL_TITLE, rich_utils.ARGUMENTS_PANEL_TITLE = "选项 Options", "参数 Arguments"
+rich_utils.COMMANDS_PANEL_TITLE, rich_utils.ABORTED_TEXT = "命令 Commands", "已中止。Aborted."
+rich_utils.DEFAULT_STRING, rich_utils.REQUIRED_LONG_STRING = "[默认 default: {}]", "[必填 required]"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from hub import clock, cursors
 from hub.audit.entry import Act
 from hub.casework import extra, write_case
 from hub.models.case import Case, moment, packed_moment
-from hub.models.catalogue import ANONYMOUS, KINDS
+from hub.models.catalogue import ANONYMOUS, Kind
 from hub.models.codes import RiskLevel, Status
 from hub.models.fields import INDEX
 from hub.models.region import prefix_of
@@ -37,7 +37,7 @@ class Filters(BaseModel):
     status: Status | None = Field(None, description="状态 status")
     risk: RiskLevel | None = Field(None, description="风险等级 risk level")
     updated_since: Moment | None = Field(None, description="此后有所见变动 changed since, as you can see")
-    kind: Annotated[str, Field(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")] | None = None
+    kind: Kind | None = None
     mine: bool = Field(False, description="仅本单位参与处置的 only those your unit is involved in")
     limit: int = Field(50, ge=1, le=1000, description="每页条数 items a page")
     cursor: str = Field("", max_length=500, description="上页的 next the last page's next")

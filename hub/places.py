@@ -136,7 +136,7 @@ def _check_unit(
     elif twice:
         faults.found(n, "code", f"重复：{unit.code}", f"stands twice in the list: {unit.code}")
     check_name(faults, n, unit.name)
-    if unit.type not in (types := services.policy.rules.unit_types):
+    if unit.type not in (types := services.policy.rules.agency_types):
         faults.found(n, "type", f"规则中没有此单位类型；可用 {' '.join(types)}", "not a unit type of the policy")
     if unit.region_code not in services.directory.regions:
         zh, en = f"区划代码不存在：{unit.region}（见 hub regions list）", f"unknown region: {unit.region}"

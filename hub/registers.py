@@ -214,9 +214,21 @@ def accounts_change(
 
 NAMED = {
     "accounts": "账号编号或登录名。Account id, or login.",
-    "units": "单位代码。Code of the unit; its people and systems stop with it.",
-    "clients": "系统编号。Client id; its tokens stop within five seconds.",
-    "regions": "12位代码。12 digits; no new record may name it.",
+    "units": "单位代码。Code of the unit.",
+    "clients": "系统编号。Client id.",
+    "regions": "12位代码。12 digits.",
+}
+STOPS = {
+    "accounts": "其会话立即结束。The person's sessions end.",
+    "units": "其人员、系统同停。Its people and systems stop with it.",
+    "clients": "其令牌五秒内失效。Its tokens end within five seconds.",
+    "regions": "新记录不得再用。No new record may name it.",
+}
+RESUMES = {
+    "accounts": "停用前的会话不恢复，须重新登录。Sessions from before stay ended.",
+    "units": "其人员须重新登录，系统须重新领取令牌。Its people log in anew, its systems fetch new tokens.",
+    "clients": "停用前的令牌不恢复，须重新领取。Tokens from before stay ended: it fetches a new one.",
+    "regions": "新记录又可使用。New records may name it again.",
 }
 EXAMPLES = {"accounts": "zhou", "units": "370102-police", "clients": "lixia-police", "regions": "500113001001"}
 
@@ -246,7 +258,7 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
     @group.command(
         "disable",
         help="立即停用，须确认；不删除，代码不可重用，可用 enable 恢复。Stop at once, after asking; nothing is "
-        "deleted, no code is used again, `enable` takes it back.\n\n"
+        f"deleted, no code is used again, `enable` takes it back.\n\n{STOPS[noun]}\n\n"
         f"例 Example: hub {noun} disable {EXAMPLES[noun]}",
     )
     def disable(
@@ -265,8 +277,7 @@ def _add_shared(noun: str, group: typer.Typer) -> None:
 
     @group.command(
         "enable",
-        help="重新启用；停用前的会话不恢复，须重新登录。Let it work again; sessions from before stay ended. "
-        f"例 Example: hub {noun} enable {EXAMPLES[noun]}",
+        help=f"重新启用。Let it work again.\n\n{RESUMES[noun]}\n\n例 Example: hub {noun} enable {EXAMPLES[noun]}",
     )
     def enable(name: Annotated[str, typer.Argument(help=NAMED[noun])], as_json: Json = False) -> None:
         with_services(lambda services: admin.enable(services, noun, name))

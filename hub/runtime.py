@@ -68,10 +68,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def socket_path(path: str) -> str:
-    """Where a unix socket can be made; what is no socket is left alone."""
+    """Where a unix socket can be made; what is no socket is left alone, and one on which somebody listens too."""
     there = Path(path).absolute()
     if not os.access(there.parent, os.W_OK) or (there.exists() and not there.is_socket()):
         raise Stopped(f"无法在 {there} 建套接字：请检查目录与权限（--uds）。No socket can be made there: check --uds")
+    with socket.socket(socket.AF_UNIX) as trying:
+        trying.settimeout(1)
+        if trying.connect_ex(str(there)) not in (errno.ENOENT, errno.ECONNREFUSED):  # refused: nobody's any more
+            raise Stopped(f"套接字 {there} 已被占用，用 --uds 另选。It is in use; choose another: --uds")
     return path
 
 

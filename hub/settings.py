@@ -7,10 +7,12 @@ import math
 import os
 import pwd
 import re
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 ROOT = Path(__file__).resolve().parent.parent
 ON, OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -66,6 +68,24 @@ def _address(name: str, default: str) -> str:
     return text
 
 
+def _database(name: str) -> str:
+    """An address. Of a certificate that cannot be read the driver says what it says of a server that is away, and that
+    would be waited for."""
+    text = _text(name)
+    asked = dict(parse_qsl(text.partition("?")[2]))
+    mode = asked.get("sslmode") or os.environ.get("PGSSLMODE")
+    path = asked.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
+    if text and path and mode in ("require", "verify-ca", "verify-full"):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise SettingRefused(
+                f"打不开数据库的证书文件 {path}（PGSSLROOTCERT）。"
+                f"Cannot read the certificate that PGSSLROOTCERT, or {name}, names: {error.strerror}"
+            ) from None
+    return text
+
+
 def _path(name: str, default: Path) -> Path:
     return Path(_text(name) or default).absolute()
 
@@ -76,8 +96,8 @@ class Settings:
 
     demo: bool = field(default_factory=lambda: _flag("HUB_DEMO"))
     data: Path = field(default_factory=lambda: _path("HUB_DATA", ROOT / ".hub"))
-    database_url: str = field(default_factory=lambda: _text("HUB_DATABASE_URL"))
-    owner_url: str = field(default_factory=lambda: _text("HUB_OWNER_DATABASE_URL"))
+    database_url: str = field(default_factory=lambda: _database("HUB_DATABASE_URL"))
+    owner_url: str = field(default_factory=lambda: _database("HUB_OWNER_DATABASE_URL"))
     pg_bin: str = field(default_factory=lambda: _text("HUB_PG_BIN"))
     policy: Path = field(default_factory=lambda: _path("HUB_POLICY", ROOT / "policy.csv"))
     suite: str = field(default_factory=lambda: _text("HUB_SUITE", "aes"))

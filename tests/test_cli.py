@@ -54,6 +54,17 @@ def test_help_teaches(name: str) -> None:
     assert "--json" in [option for parameter in command.params for option in parameter.opts]
 
 
+@pytest.mark.parametrize("noun", ["accounts", "units", "clients", "regions"])
+def test_enabling_is_not_told_as_disabling(noun: str) -> None:
+    """What stops is said where it stops, and sessions are spoken of where somebody has one."""
+    stopping, resuming = (
+        (command.help or "") + "".join(parameter.help or "" for parameter in command.params)
+        for command in (COMMANDS[f"{noun} disable"], COMMANDS[f"{noun} enable"])
+    )
+    assert re.search(r"[Ss]top|No new record", stopping) and not re.search(r"[Ss]top|[Nn]o new record", resuming)
+    assert ("会话" in resuming and "Sessions" in resuming) is (noun == "accounts")
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_no_line_of_help_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
@@ -136,6 +147,7 @@ WRONG = [
     ("clients", "add", "6f1a2b3c-0000-4000-8000-000000000001", f"{HOME}-court", "--jwks", "{dir}/k.json"),
     ("units", "add", "x y", "某", "--type", "court", "--region", HOME),
     ("units", "add", "x", "某", "--type", "library", "--region", HOME),
+    ("units", "add", "x", "某", "--type", "reporter", "--region", HOME),
     ("units", "add", "x", "某", "--type", "court", "--region", "999999"),
     ("units", "add", f"{HOME}-court", "又名", "--type", "court", "--region", HOME),
     ("units", "rename", f"{HOME}-court", " "),
@@ -157,6 +169,18 @@ def test_errors_say_what_to_do(world: World, config: Settings, tmp_path: Path, a
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert CHINESE.search(done.stderr) or "none.csv" in done.stderr
     assert ENGLISH.search(done.stderr) and "19910602" not in done.stderr
+
+
+WRONG_USE = {"foo": ("foo",), "--typ": ("units", "add", "--typ", "x"), "code": ("units", "add"), "x": ("check", "x")}
+
+
+@pytest.mark.parametrize("word", WRONG_USE)
+def test_a_wrong_use_is_named(word: str) -> None:
+    """An unknown command or option, an argument that is missing or too many: the word, under a title in both
+    languages, and where to look."""
+    done = CliRunner().invoke(app, WRONG_USE[word])
+    assert done.exit_code == 2 and "用法有误 Error" in done.stderr and "用法见" in done.stderr
+    assert re.search(rf"│.*(?<![\w-]){word}(?!\w).*│", done.stderr), done.stderr
 
 
 def test_the_application_s_role_may_not_migrate(config: Settings) -> None:

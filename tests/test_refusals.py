@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import certifi
 import orjson
 import pytest
 
@@ -63,6 +64,19 @@ def test_a_password_or_a_name_that_is_wrong(config: Settings, embedded: Embedded
         said = told(config, command, **{name: wrong})
         assert name in said and words in said and "pa55" not in said and password not in said
     assert run(config, command).returncode == 0, "control"
+
+
+def test_a_certificate_that_cannot_be_read(config: Settings, tmp_path: Path) -> None:
+    """Else it would be waited for, as a database that is away. One that can (the control) leads on to the database;
+    one that nothing asks for is not read."""
+    (tmp_path / "none.pem").write_text("nope")
+    url = ADDRESSES["unreachable"] + "?sslmode=verify-full"
+    for path in ("/nowhere/ca.pem", str(tmp_path), str(tmp_path / "none.pem")):
+        for command, name in (("check", ""), (SERVE, ""), ("migrate", "OWNER_")):
+            said = told(config, *command.split(), PGSSLROOTCERT=path, **{f"HUB_{name}DATABASE_URL": url})
+            assert path in said and "PGSSLROOTCERT" in said and "pa55" not in said
+    assert "no connection" in told(config, "check", HUB_DATABASE_URL=url, PGSSLROOTCERT=certifi.where())
+    assert run(config, "check", PGSSLROOTCERT="/nowhere/ca.pem").returncode == 0
 
 
 def test_a_database_without_a_schema(config: Settings, embedded: Embedded) -> None:

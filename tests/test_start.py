@@ -5,6 +5,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +23,7 @@ from tests.conftest import free_port
 from tests.outages import superuser
 from tests.servers import Process
 from tests.test_intake import PLACE, case_of
+from tests.test_refusals import told
 from tests.world import World, call
 
 
@@ -138,6 +141,27 @@ async def test_systemd_is_told(config: Settings, tmp_path: Path) -> None:
             assert _heard(told) == {b"WATCHDOG=1"}
         finally:
             process.kill()
+
+
+async def test_a_socket_in_use_is_not_taken_over(config: Settings, world: World, tmp_path: Path) -> None:
+    """Its hub would go on, and be asked no more. What a dead one left behind is replaced."""
+    path, env = str(tmp_path / "hub.sock"), {"HUB_DATABASE_URL": config.database_url, "HUB_DATA": str(tmp_path)}
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(path)
+    command, env = [sys.executable, "-m", "hub.cli", "serve", "--uds", path], os.environ | env
+    first = subprocess.Popen(command, env=env | {"HUB_KEY_FILE": str(config.key_file)})
+    try:
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path), base_url="http://hub") as http:
+            while first.poll() is None:
+                with suppress(httpx.HTTPError):
+                    assert (await http.get("/healthz")).status_code == 200
+                    break
+                await asyncio.sleep(0.05)
+            assert "in use" in await asyncio.to_thread(told, config, "serve", "--uds", path)
+            assert (await http.get("/healthz")).status_code == 200
+    finally:
+        first.kill()
+        first.wait()
 
 
 def test_nobody_prepares_what_root_runs(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from pydantic_core._pydantic_core import list_all_errors
 
 from hub import settings
+from hub.api import problems
 from hub.models import values
 from hub.models.values import DEMO_AREA, check_digit, id_number_of
 from tests.world import AWAY, HOME, World, call, instant, pair, someone
@@ -209,10 +211,13 @@ async def test_units_named_must_exist(world: World) -> None:
 
 
 WORDS = [
-    ("victim_name", "x" * 201, "文字过长", "String should have at most 200 characters"),
-    ("victim_phone", "x" * 41, "文字过长", "String should have at most 40 characters"),
-    ("content", " ", "不能为空", "String should have at least 1 character"),
-    ("children", [{"name": "x"}] * 21, "条目过多", "List should have at most 20 items"),
+    ("victim_name", "x" * 201, "文字过长，至多200字", "String should have at most 200 characters"),
+    ("victim_phone", "x" * 41, "文字过长，至多40字", "String should have at most 40 characters"),
+    ("content", " ", "文字过短，至少1字", "String should have at least 1 character"),
+    ("children", [{"name": "x"}] * 21, "条目过多，至多20项", "List should have at most 20 items"),
+    ("level", 5, "数值过大，至多4", "Input should be less than or equal to 4"),
+    ("level", 0, "数值过小，至少1", "Input should be greater than or equal to 1"),
+    ("injured", "perhaps", "应为 true 或 false", "Input should be a valid boolean"),
     ("level", 1.5, "应为整数", "Input should be a valid integer"),
     ("victim_birth_date", "2024-02-30", "不是合法的日期", "Input should be a valid date"),
 ]
@@ -226,6 +231,26 @@ async def test_what_is_wrong_is_said_in_both_languages(world: World, name: str, 
         answer = await police.post("/v1/records/police_call", json=call() | {name: value}, headers=headers)
         (error,) = answer.json()["errors"]
         assert error["pointer"] == f"/{name}" and error["detail"].startswith(said)
+
+
+async def test_a_kind_that_is_none_is_told_the_kinds(world: World) -> None:
+    """As every other code; one that nothing here is of tells nothing."""
+    police = await world.agency("police")
+    case = (await police.filed("police_call", call()))["case_id"]
+    for path in ("/v1/cases", f"/v1/cases/{case}/records"):
+        for language, said in (("zh", "不在代码表内，可用 'report', "), ("en", "not in the code list: 'report', ")):
+            answer = await police.get(f"{path}?kind=foo", headers={"Accept-Language": language})
+            (error,) = answer.json()["errors"]
+            assert error["pointer"] == "/kind" and error["detail"].startswith(said) and "foo" not in answer.text
+        assert (await police.get(f"{path}?kind=meeting")).status_code == 422
+        assert (await police.get(f"{path}?kind=shelter_stay")).status_code == 200
+
+
+def test_every_limit_is_one_that_pydantic_tells() -> None:
+    """Each type of fault that has a Chinese text, in pydantic's own example."""
+    examples = {error["type"]: error.get("example_context") or {} for error in list_all_errors()}
+    for name, text in problems._ZH.items():
+        assert "{" not in text.format(**examples[name]), name
 
 
 def test_invented_numbers_are_for_demos_only(monkeypatch: pytest.MonkeyPatch) -> None:

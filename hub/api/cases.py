@@ -3,24 +3,27 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Response
 
 from hub import casework, finding
 from hub.api import bodies
 from hub.api.bodies import json_response
 from hub.api.deps import Asked, GateRoute
-from hub.models.catalogue import KINDS
+from hub.models.catalogue import Kind
 
 router = APIRouter(prefix="/v1/cases", tags=["个案 cases"], route_class=GateRoute)
-Kind = Annotated[str, Query(pattern="^(" + "|".join(KINDS) + ")$", description="记录种类 kind")]
 
 
 @router.get("/{case_id}", responses={304: {"description": "与 If-None-Match 相同 the same as If-None-Match names"}})
-async def open_case(case_id: UUID, request: Asked) -> Response:
+async def open_case(
+    case_id: UUID,
+    request: Asked,
+    if_none_match: Annotated[str | None, Header(description="上次的 ETag the last ETag")] = None,
+) -> Response:
     """打开个案：所准字段与各记录。Only granted fields; masked ones masked; withheld categories listed."""
     body = await casework.open_case(request.gate, case_id)
     tag = casework.etag(request.gate, body)
-    if request.headers.get("if-none-match") == tag:
+    if if_none_match == tag:
         return Response(status_code=304, headers={"ETag": tag})
     return json_response(body, ETag=tag)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api import bodies
 from hub.api.deps import Asked, CallerRoute
+from hub.errors import Invalid
 from hub.models.values import CODE
 
 router = APIRouter(prefix="/v1", tags=["目录 directory"], route_class=CallerRoute)
@@ -40,6 +41,9 @@ def _page(items: list[dict[str, Any]], limit: int) -> Response:
 async def units(request: Asked) -> Response:
     """单位及其代码：转介、通知、知会时填写。Units in service, with the codes that records name them by."""
     asked = bodies.query(request, UnitsListed)
+    if asked.type and asked.type not in (types := request.gate.services.policy.rules.agency_types):
+        zh, en = f"不在代码表内，可用 {', '.join(types)}", f"not in the code list: {', '.join(types)}"
+        raise Invalid(errors=[{"pointer": "/type", "zh": zh, "en": en}])
     found = request.gate.services.directory.units_like(asked.type, asked.within, asked.name, asked.after)
     items = [
         {"code": u.code, "name": u.name, "type": u.type, "region": u.region_code}

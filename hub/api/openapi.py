@@ -37,10 +37,10 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     if answer is not None:
         good["content"] = {"application/json": {"schema": _ref(answer.__name__)}}
     elif route.name == "download":
-        good["content"] = bodies.BYTES
+        good["content"] = {"*/*": bodies.BYTES["application/octet-stream"]}  # as it was recognised
     if header := "Location" if answer is answers.Filed else HEADERS.get(route.name):
         good["headers"] = {header: {"schema": {"type": "string"}}}
-    responses |= {"4XX": problem, "503": good if route.name == "readyz" else problem}
+    responses |= {"4XX": problem, "500": problem, "503": good if route.name == "readyz" else problem}
     if isinstance(route, CallerRoute):
         operation["security"] = [{"token": []}]
         operation.setdefault("parameters", []).extend(_gate_headers(isinstance(route, GateRoute)))

@@ -21,20 +21,20 @@ from hub.policies.gate import Gate
 log = structlog.get_logger("hub")
 RULES = ("time_order", "where", "reason", "red_flag")
 """Rules of the nouns across several fields; their texts hold both languages."""
-_ZH = {
+_ZH = {  # with the limits that pydantic tells
     "missing": "缺少必填项",
     "extra_forbidden": "不认识的字段",
-    "string_too_long": "文字过长",
-    "string_too_short": "不能为空",
+    "string_too_long": "文字过长，至多{max_length}字",
+    "string_too_short": "文字过短，至少{min_length}字",
     "int_parsing": "应为整数",
     "int_type": "应为整数",
-    "bool_parsing": "应为是或否",
-    "bool_type": "应为是或否",
+    "bool_parsing": "应为 true 或 false",
+    "bool_type": "应为 true 或 false",
     "string_type": "应为文字",
     "json_invalid": "不是合法的 JSON",
     "list_type": "应为列表",
-    "too_long": "条目过多",
-    "too_short": "条目过少",
+    "too_long": "条目过多，至多{max_length}项",
+    "too_short": "条目过少，至少{min_length}项",
     "float_type": "应为数字",
     "float_parsing": "应为数字",
     "int_from_float": "应为整数",
@@ -45,8 +45,8 @@ _ZH = {
     "date_from_datetime_parsing": "不是合法的日期，应为 YYYY-MM-DD",
     "date_parsing": "不是合法的日期，应为 YYYY-MM-DD",
     "timezone_aware": "时间须带时区",
-    "greater_than_equal": "数值过小",
-    "less_than_equal": "数值过大",
+    "greater_than_equal": "数值过小，至少{ge}",
+    "less_than_equal": "数值过大，至多{le}",
     "uuid_parsing": "编号格式不正确",
     "dict_type": "应为对象",
     "model_type": "应为对象",
@@ -102,7 +102,7 @@ def invalid(errors: Any) -> Invalid:
     items = []
     for error in errors[:50]:
         where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
-        zh, en = _ZH.get(error["type"], ""), str(error["msg"])
+        zh, en = _ZH.get(error["type"], "").format(**error.get("ctx", {})), str(error["msg"])
         if error["type"] in ("value_error", *RULES):
             text = en.removeprefix("Value error, ")
             zh, _, en = text.partition(" / ")

@@ -73,7 +73,7 @@ async def add_text(
     openapi_extra=FILE,
 )
 async def add_photo(code: Code, request: Asked, receipt_secret: Secret = None) -> Response:
-    """补充照片、录音，须有第二口令。Add a photo or a recording later; needs the second secret."""
+    """补充图片、音频、视频、PDF，须有第二口令。Add a picture, sound, film or PDF later; needs the second secret."""
     gate = await _holder(request, code, receipt_secret or WRONG)
     check_length(request, request.services.settings.upload_limit, attachments.TOO_LARGE)
     assert gate.subject.unit_id is not None

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticKnownError
 
 from hub.models import (
     admonition,
@@ -55,6 +56,16 @@ def _declared() -> dict[str, type[RecordFields]]:
 KINDS: dict[str, type[RecordFields]] = _declared()
 ANONYMOUS = "report"
 """What a record is called for those who may not learn its origin."""
+
+
+def _known(name: str) -> str:
+    if name not in KINDS:
+        raise PydanticKnownError("enum", {"expected": ", ".join(map(repr, KINDS))})
+    return name
+
+
+Kind = Annotated[str, AfterValidator(_known), Field(description="记录种类 kind", json_schema_extra={"enum": [*KINDS]})]
+"""The name of a kind, as one asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,14 @@ class Rules:
     version: str
 
     @property
+    def agency_types(self) -> tuple[str, ...]:
+        """Types of unit are data: those that the matrix has rows for."""
+        return tuple(dict.fromkeys(r.unit_type for r in self.rows if r.layer == "matrix" and r.fact == "involved"))
+
+    @property
     def unit_types(self) -> tuple[str, ...]:
-        """Unit types are data: those that the matrix has rows for, reporter last."""
-        named = dict.fromkeys(r.unit_type for r in self.rows if r.layer == "matrix" and r.fact == "involved")
-        return (*named, REPORTER)
+        """The same, and last whoever reports: no unit is of this type."""
+        return (*self.agency_types, REPORTER)
 
 
 def read(path: Path) -> Rules:

@@ -123,3 +123,18 @@ def test_every_route_says_what_it_answers(world: World) -> None:
     assert {name for name in names if answers.answer_of(name) is None} == silent
     both = answers.schemas().keys() & bodies.schemas().keys()
     assert all(answers.schemas()[name] == bodies.schemas()[name] for name in both)
+
+
+def test_what_a_client_made_from_the_description_needs(world: World) -> None:
+    """A file comes as what it is; where 304 may be answered its header is told of, and nowhere else; 500 everywhere."""
+    paths = world.app.openapi()["paths"]
+    file = paths["/v1/attachments/{attachment_id}"]["get"]["responses"]["200"]["content"]
+    assert file == {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    conditional = set()
+    for path, operations in paths.items():
+        for operation in operations.values():
+            assert "Problem" in str(operation["responses"]["500"])
+            asks = "if-none-match" in [parameter["name"] for parameter in operation.get("parameters", ())]
+            assert asks is ("304" in operation["responses"]), path
+            conditional |= {path} if asks else set()
+    assert conditional == {"/v1/cases/{case_id}"}

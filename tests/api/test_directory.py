@@ -31,7 +31,17 @@ async def test_units(world: World, limit: int) -> None:
     assert f"{HOME}-police" in (found := {unit["code"] for unit in here}) and f"{AWAY}-police" not in found
     assert await listed(world, "/v1/units", within=f"{HOME}000000", type="police", limit=limit) == here
     assert {unit["type"] for unit in await listed(world, "/v1/units", name="法院", limit=limit)} == {"court"}
-    assert await listed(world, "/v1/units", type="nothing", limit=limit) == []
+
+
+async def test_a_type_that_no_unit_can_be_of(world: World) -> None:
+    """Told the types, as of every other code; a type of which no unit is there finds nothing."""
+    police = await world.agency("police")
+    for name in ("nothing", "reporter"):
+        answer = await police.get("/v1/units", params={"type": name}, headers={"Accept-Language": "en"})
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["pointer"]) == (422, "/type")
+        assert error["detail"].startswith("not in the code list: police, ") and "reporter" not in error["detail"]
+    assert await listed(world, "/v1/units", type="court", within="99") == []
 
 
 async def test_a_unit_that_left_is_not_offered(world: World) -> None:
