@@ -15,8 +15,9 @@ from fastapi import FastAPI
 
 from hub import __version__, clock, migrations, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
-from hub.db import Connection, Database, Unreachable
+from hub.db import Connection, Database
 from hub.demo.run import demo as run_demo
+from hub.errors import Unreachable
 from hub.intake import Intake
 from hub.main import create_app, open_services
 from hub.models.catalogue import KINDS, fields_of

@@ -19,8 +19,8 @@ from hub.api import audit, cases, directory, meta, openapi, problems, records, r
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, ShortRoute
 from hub.audit.committer import Committer
-from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
-from hub.errors import TooLarge
+from hub.db import FAILED, UNMIGRATED, Connection, Database, unreachable
+from hub.errors import TooLarge, Unreachable, Weakened
 from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy

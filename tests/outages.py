@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from hub.embedded import Embedded
+from tests.world import World
 
 
 async def superuser(embedded: Embedded, database: str = "hub") -> Any:
@@ -60,3 +61,16 @@ async def hung(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def ghost(world: World, sql: str, *args: Any) -> AsyncIterator[Any]:
+    """A hub that stands still in the middle of a transaction, or whose machine lost its power: what it took with the
+    statement it holds, as long as the server lets it."""
+    connection = await world.services.database.main.open()
+    await connection.transaction().start()
+    await connection.fetch(sql, *args)
+    try:
+        yield connection
+    finally:
+        connection.terminate()

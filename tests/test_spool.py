@@ -15,12 +15,14 @@ import pytest
 
 from hub import admin, clock, people
 from hub.embedded import Embedded
+from hub.filing import recognise
 from hub.intake import Accepted, handler_for
 from hub.policies.services import Services
 from hub.spool import Spool, Spooled
+from hub.writer import LOCK, pair_locks
 from tests import outages
 from tests.test_intake import settled
-from tests.world import HOME, World
+from tests.world import HOME, World, pair
 
 
 @contextmanager
@@ -110,6 +112,49 @@ async def test_a_file_that_cannot_be_read_holds_up_no_other(world: World) -> Non
         while await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good[-1]) is None:
             await asyncio.sleep(0.05)
     bad.unlink()
+
+
+async def test_a_report_that_the_database_does_not_take_holds_up_no_other(world: World) -> None:
+    """A process that never ends its transaction holds the pair of the first: those behind it are filed meanwhile, and
+    it too once the server has ended that transaction."""
+    intake, filed, parties = world.app.state.intake, "SELECT 1 FROM record WHERE id = $1", pair()
+    first, others = report("先"), [report(f"后{n}") for n in range(3)]
+    first[0].update(parties)
+    held = sorted(pair_locks(recognise(world.services.vault, first[0], "report")))
+    async with outages.ghost(world, LOCK, [], held):
+        for each in (first, *others):
+            intake.spool.append([each])
+        async with asyncio.timeout(8):
+            for each in others:
+                while await world.services.database.fetchrow(filed, each[-1]) is None:
+                    await asyncio.sleep(0.05)
+        assert await world.services.database.fetchrow(filed, first[-1]) is None, "control: it is held up"
+        async with asyncio.timeout(15):
+            while await world.services.database.fetchrow(filed, first[-1]) is None:
+                await asyncio.sleep(0.05)
+
+
+async def test_one_that_is_unavailable_by_itself_holds_up_no_other(world: World) -> None:
+    """Its own row cannot be had, by a table that answers too late for it alone: the others are filed, and where none is
+    taken, the round ends."""
+    intake, filed, late = world.app.state.intake, "SELECT 1 FROM record WHERE id = $1", [report("迟") for _ in range(2)]
+    good = report("好")
+    await world.by_hand(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF NEW.id IN ('{late[0][-1]}', '{late[1][-1]}') THEN RAISE EXCEPTION '' USING ERRCODE = '53100'; END IF;"
+        " RETURN NEW; END $$"
+    )
+    await world.by_hand("CREATE TRIGGER late BEFORE INSERT ON record FOR EACH ROW EXECUTE FUNCTION late()")
+    try:
+        for each in (*late, good):
+            intake.spool.append([each])
+        async with asyncio.timeout(10):
+            while await world.services.database.fetchrow(filed, good[-1]) is None:
+                await asyncio.sleep(0.05)
+        assert len(intake.spool.files()) == 2
+    finally:
+        await world.by_hand("DROP FUNCTION late() CASCADE")
+    await settled(world)
 
 
 async def test_spooled_reports_go_to_who_is_on_duty_now(world: World) -> None:
