@@ -19,7 +19,7 @@ from hub.db import Connection, Database
 from hub.demo.run import demo as run_demo
 from hub.errors import Unreachable
 from hub.intake import Intake
-from hub.main import create_app, open_services
+from hub.main import check_log, create_app, open_services
 from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.registers import accounts, regions, units
@@ -190,6 +190,7 @@ def check(as_json: Json = False) -> None:
     """检查配置、密钥、数据库持久性与规则，有问题则退出码为1。Checks everything a start needs; exit code 1 if not."""
 
     async def work(services: Services) -> str:
+        await check_log(services)
         Intake(services, Writer(services)).spool.probe()
         return services.policy.version
 

@@ -14,13 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from hub import __version__, keyfile, keys, people, settings
+from hub import __version__, clock, keyfile, keys, people, settings
 from hub.api import audit, cases, directory, meta, openapi, problems, records, reports, tokens
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, ShortRoute
-from hub.audit.committer import Committer
-from hub.db import FAILED, UNMIGRATED, Connection, Database, unreachable
+from hub.audit.committer import FIRST, INSERT, Committer, Draft, columns
+from hub.audit.entry import GENESIS, Act
+from hub.db import FAILED, UNMIGRATED, Connection, Database, as_auditor, unreachable
 from hub.errors import TooLarge, Unreachable, Weakened
+from hub.ids import new_id
 from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
@@ -101,22 +103,44 @@ async def _check_key(vault: keys.Vault, connection: Connection) -> None:
         )
 
 
+async def check_log(services: Services) -> None:
+    """Can entries be written? Tried as a start does it, and taken back. Raises `Unreachable`."""
+    w, connection = new_id(), await services.database.dedicated()
+    row, _ = columns(services.vault, Draft(Act.start, {"act": "start"}), w, 1, GENESIS)
+    try:
+        async with as_auditor(connection):
+            await connection.fetch("SELECT 1 FROM access_log LIMIT 1")
+        await connection.execute("BEGIN")
+        await connection.execute(f"{FIRST} {INSERT}", [row], [(w, "open", clock.now(), 0)])
+    except FAILED as error:
+        zh, en = "访问日志不可写：除报案外一概不受理", "the access log cannot be written: nothing but reports is taken"
+        raise Unreachable(f"HUB_DATABASE_URL：{zh} / {en} ({type(error).__name__})") from None
+    finally:
+        connection.terminate()
+
+
+async def _begin(services: Services) -> str:
+    """Begin the work of a process; says what keeps it from that, if anything does."""
+    try:
+        await _connect(services)
+        await services.committer.start()
+    except Exception as error:
+        with suppress(*FAILED):
+            await services.committer.stop()
+        return str(error) if isinstance(error, OWN_WORDS) else type(error).__name__
+    return ""
+
+
 async def let_in(services: Services) -> None:
-    """Begin the work of a process that came up before its database: as soon as that answers, and all that a start
-    checks is right. What is wrong is said once; until it is put right reports go on to disk."""
+    """Begin the work of a process that came up before its database, or while the log could not be written: as soon as
+    that answers, and all that a start checks is right. What is wrong is said once; until it is put right reports go on
+    to disk."""
     said = ""
     while not services.committer.ready:
         await asyncio.sleep(AWAY_SECONDS)
-        try:
-            await _connect(services)
-            await services.committer.start()
-        except Exception as error:
-            with suppress(*FAILED):
-                await services.committer.stop()
-            why = str(error) if isinstance(error, OWN_WORDS) else type(error).__name__
-            if why != said:
-                said = why
-                log.error("database", error=why)
+        if (why := await _begin(services)) not in ("", said):
+            said = why
+            log.error("database", error=why)
 
 
 class Hub(FastAPI):
@@ -209,7 +233,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = opened or await open_services(config)
         if not services.database.shut:
-            await services.committer.start()
+            await _begin(services)
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
@@ -217,7 +241,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         if unread := settings.unread():
             log.warning("settings", unread=unread)
         background = [asyncio.create_task(services.directory.follow())]
-        if services.database.shut:
+        if not services.committer.ready:
             background.append(asyncio.create_task(let_in(services)))
         gc.collect()
         gc.freeze()  # what start-up made stays: the collector need not walk it again and again

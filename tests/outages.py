@@ -31,6 +31,33 @@ async def blocked(embedded: Embedded, table: str) -> AsyncIterator[None]:
         await connection.close()
 
 
+UNWRITTEN = {
+    "read-only role": (
+        "ALTER ROLE hub_app SET default_transaction_read_only = on",
+        "ALTER ROLE hub_app RESET default_transaction_read_only",
+    ),
+    "right taken away": ("REVOKE INSERT ON access_log FROM hub_app", "GRANT INSERT ON access_log TO hub_app"),
+    "table locked": ("", ""),
+}
+"""Ways in which the log cannot be written, though the database answers."""
+
+
+@asynccontextmanager
+async def unwritten(embedded: Embedded, way: str) -> AsyncIterator[None]:
+    """The log cannot be written until the block ends."""
+    if way == "table locked":
+        async with blocked(embedded, "access_log"):
+            yield
+        return
+    connection, (taken, given) = await superuser(embedded), UNWRITTEN[way]
+    await connection.execute(taken)
+    try:
+        yield
+    finally:
+        await connection.execute(given)
+        await connection.close()
+
+
 @asynccontextmanager
 async def down(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
     """The hub's role may not log in and its connections are cut, as when the server is gone.
