@@ -104,7 +104,8 @@ def serve(
             services = runner.run(open_services(config, waits=True))
             if services.database.shut:
                 err.print(
-                    "数据库不可达：先只收报案，存于本机。The database is away: reports only, kept here till it is back."
+                    "数据库不可达或结构过旧：先只收报案，存于本机。"
+                    "The database is away, or not migrated: reports only, kept here till it is back."
                 )
             done(f"联护启动于 {where}。Starting.", as_json, address=where)
             runner.run(_serve(create_app(config, services), listening, uds))

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from hub import __version__, clock, keyfile, keys, people, settings
+from hub import __version__, clock, keyfile, keys, migrations, people, settings
 from hub.api import audit, cases, directory, meta, openapi, problems, records, reports, tokens
 from hub.api.auth import Tokens
 from hub.api.deps import Asked, ShortRoute
@@ -47,8 +47,8 @@ HEADERS = [
 
 async def open_services(config: settings.Settings, *, waits: bool = False, owner: bool = False) -> Services:
     """Everything a process needs, connected and checked; the committer is started by the caller. One that `waits` for a
-    database that is away gets it shut: reports go to disk, all else is refused, until `let_in`. A command may be the
-    schema's `owner`, and nothing else may."""
+    database that is away, or not migrated yet, gets it shut: reports go to disk, all else is refused, until `let_in`.
+    A command may be the schema's `owner`, and nothing else may."""
     vault = keyfile.load(config.key_file, demo=config.demo, suite=config.suite)
     policy, database = Policy.load(config.policy), Database(config.database_url, config.pool_size)
     committer, directory = Committer(database, vault, config.log_timeout), Directory(database)
@@ -65,7 +65,7 @@ async def open_services(config: settings.Settings, *, waits: bool = False, owner
 
 async def _connect(services: Services, *, owner: bool = False) -> None:
     if services.database.shut:
-        checks = partial(_check_role, owner=owner), partial(_check_key, services.vault)
+        checks = partial(_check_role, owner=owner), _check_schema, partial(_check_key, services.vault)
         await services.database.connect("HUB_DATABASE_URL", *checks)
     try:
         await services.directory.refresh()
@@ -82,6 +82,13 @@ async def _check_role(connection: Connection, *, owner: bool) -> None:
         )
     if owner and not may_erase:
         raise Unreachable("HUB_DATABASE_URL：须用 hub_owner / must be hub_owner")
+
+
+async def _check_schema(connection: Connection) -> None:
+    """Code on an older schema fails where it meets what is not there, be it while a report is filed. A process waits
+    for it as for a database that is away: an upgrade may start it before it migrates."""
+    if not await connection.fetchval(migrations.NEWEST):
+        raise Unreachable(str(unreachable("HUB_DATABASE_URL", UNMIGRATED[0]())), away=True)
 
 
 async def _check_key(vault: keys.Vault, connection: Connection) -> None:
