@@ -24,7 +24,7 @@ from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.registers import accounts, regions, units
 from hub.review import key_commands, policy
-from hub.runtime import listen, server_of, socket_path, watched, with_database, with_key
+from hub.runtime import listen, log_to_stdout, server_of, socket_path, watched, with_database, with_key
 from hub.systems import clients
 from hub.writer import Writer
 
@@ -60,7 +60,7 @@ def _hub(
         bool, typer.Option("--version", callback=_tell, is_eager=True, help="版本号。The version.")
     ] = False,
 ) -> None:
-    pass
+    log_to_stdout()
 
 
 @app.command()
@@ -102,13 +102,20 @@ def serve(
         listening = None if uds and socket_path(uds) else listen(host, port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
             services = runner.run(open_services(config, waits=True))
-            if services.database.shut:
-                err.print(
-                    "数据库不可达或结构过旧：先只收报案，存于本机。"
-                    "The database is away, or not migrated: reports only, kept here till it is back."
-                )
-            done(f"联护启动于 {where}。Starting.", as_json, address=where)
+            with suppress(
+                OSError, SystemExit
+            ):  # rich's for a pipe that nobody reads: that must not keep it from starting
+                _tell_start(where, services, as_json)
             runner.run(_serve(create_app(config, services), listening, uds))
+
+
+def _tell_start(where: str, services: Services, as_json: bool) -> None:
+    if services.database.shut:
+        err.print(
+            "数据库不可达或结构过旧：先只收报案，存于本机。"
+            "The database is away, or not migrated: reports only, kept here till it is back."
+        )
+    done(f"联护启动于 {where}。Starting.", as_json, address=where)
 
 
 async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) -> None:

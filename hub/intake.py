@@ -272,9 +272,10 @@ class Intake:
                 whole = False
         if whole and unreadable:
             self.spool.set_aside(path, unreadable)
-            log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
         if whole:
             path.unlink(missing_ok=True)
+        if whole and unreadable:
+            log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
         return filed
 
 

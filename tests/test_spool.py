@@ -18,9 +18,12 @@ from hub.embedded import Embedded
 from hub.filing import recognise
 from hub.intake import Accepted, handler_for
 from hub.policies.services import Services
+from hub.settings import Settings
 from hub.spool import Spool, Spooled
 from hub.writer import LOCK, pair_locks
 from tests import outages
+from tests.conftest import free_port
+from tests.servers import Process
 from tests.test_intake import settled
 from tests.world import HOME, World, pair
 
@@ -99,6 +102,32 @@ async def test_a_line_that_nobody_can_read_holds_up_no_other(world: World) -> No
     await settled(world)
     assert await world.services.database.fetchrow(filed, late[-1]) is not None
     assert await intake.drain() == 0
+
+
+@pytest.mark.parametrize("where", ["a pipe that nobody reads", "a full disk"])
+async def test_a_log_that_cannot_be_written_holds_up_nothing(
+    world: World, config: Settings, tmp_path: Path, where: str
+) -> None:
+    """The process starts, sets aside once what nobody can read, which it cannot say, and files what is behind it."""
+    read, write = os.pipe() if "pipe" in where else (None, os.open("/dev/full", os.O_WRONLY))
+    if read is not None:
+        os.close(read)
+    spool, good = Spool(tmp_path / "spool", world.services.vault.misc), report("好")
+    spool.append([good])
+    (spool.folder / "0-bad.sealed").write_bytes(b"?")
+    process = Process(config, free_port(), tmp_path, stdout=write)
+    try:
+        async with asyncio.timeout(20):
+            await process.start()
+            while await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good[-1]) is None:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2.5)
+        assert [path.name for path in spool.folder.iterdir()] == ["0-bad.bad"]
+        async with httpx.AsyncClient(base_url=process.url) as http:
+            assert (await http.get("/readyz")).status_code == 200
+    finally:
+        process.kill()
+        os.close(write)
 
 
 async def test_a_file_that_cannot_be_read_holds_up_no_other(world: World) -> None:
