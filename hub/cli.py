@@ -102,9 +102,7 @@ def serve(
         listening = None if uds and socket_path(uds) else listen(host, port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
             services = runner.run(open_services(config, waits=True))
-            with suppress(
-                OSError, SystemExit
-            ):  # rich's for a pipe that nobody reads: that must not keep it from starting
+            with suppress(OSError, SystemExit):  # this is rich's, where nobody reads: no reason not to start
                 _tell_start(where, services, as_json)
             runner.run(_serve(create_app(config, services), listening, uds))
 
@@ -199,7 +197,10 @@ def check(as_json: Json = False) -> None:
 
     async def work(services: Services) -> str:
         await check_log(services)
-        Intake(services, Writer(services)).spool.probe()
+        spool = Intake(services, Writer(services)).spool
+        spool.probe()
+        if spool.foreign():
+            fail(f"{spool.folder} 与上级目录属主不同，服务用不了，请 chown。Its owner is not its parent's: chown it")
         return services.policy.version
 
     version, unread = with_services(work), settings.unread()

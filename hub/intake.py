@@ -237,8 +237,14 @@ class Intake:
                 log.error("spool", error=type(error).__name__)
 
     async def drain(self) -> int:
-        """File what the spool holds; each report once. Returns how many were filed."""
-        filed, paths, self._untaken = 0, self.spool.files(), 0
+        """File what the spool holds; each report once. Returns how many were filed. Raises `OSError` where the spool
+        cannot be looked into."""
+        filed, self._untaken = 0, 0
+        try:
+            paths = self.spool.files()
+        except OSError as error:
+            log.error("spool", error=type(error).__name__, folder=str(self.spool.folder))
+            raise
         if paths:  # the units on duty as they are now: the database was away, or `hub worker` reads them here alone
             await self.services.directory.refresh()
         for path in paths:
