@@ -15,15 +15,16 @@ from fastapi import FastAPI
 
 from hub import __version__, clock, migrations, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
-from hub.db import Connection, Database, Unreachable
+from hub.db import Connection, Database
 from hub.demo.run import demo as run_demo
+from hub.errors import Unreachable
 from hub.intake import Intake
-from hub.main import create_app, open_services
+from hub.main import check_log, create_app, open_services
 from hub.models.catalogue import KINDS, fields_of
 from hub.policies.services import Services
 from hub.registers import accounts, regions, units
 from hub.review import key_commands, policy
-from hub.runtime import listen, server_of, socket_path, watched, with_database, with_key
+from hub.runtime import listen, log_to_stdout, server_of, socket_path, watched, with_database, with_key
 from hub.systems import clients
 from hub.writer import Writer
 
@@ -59,7 +60,7 @@ def _hub(
         bool, typer.Option("--version", callback=_tell, is_eager=True, help="版本号。The version.")
     ] = False,
 ) -> None:
-    pass
+    log_to_stdout()
 
 
 @app.command()
@@ -101,12 +102,18 @@ def serve(
         listening = None if uds and socket_path(uds) else listen(host, port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
             services = runner.run(open_services(config, waits=True))
-            if services.database.shut:
-                err.print(
-                    "数据库不可达：先只收报案，存于本机。The database is away: reports only, kept here till it is back."
-                )
-            done(f"联护启动于 {where}。Starting.", as_json, address=where)
+            with suppress(OSError, SystemExit):  # this is rich's, where nobody reads: no reason not to start
+                _tell_start(where, services, as_json)
             runner.run(_serve(create_app(config, services), listening, uds))
+
+
+def _tell_start(where: str, services: Services, as_json: bool) -> None:
+    if services.database.shut:
+        err.print(
+            "数据库不可达或结构过旧：先只收报案，存于本机。"
+            "The database is away, or not migrated: reports only, kept here till it is back."
+        )
+    done(f"联护启动于 {where}。Starting.", as_json, address=where)
 
 
 async def _serve(serving: FastAPI, listening: socket.socket | None, uds: str) -> None:
@@ -189,7 +196,11 @@ def check(as_json: Json = False) -> None:
     """检查配置、密钥、数据库持久性与规则，有问题则退出码为1。Checks everything a start needs; exit code 1 if not."""
 
     async def work(services: Services) -> str:
-        Intake(services, Writer(services)).spool.probe()
+        await check_log(services)
+        spool = Intake(services, Writer(services)).spool
+        spool.probe()
+        if spool.foreign():
+            fail(f"{spool.folder} 与上级目录属主不同，服务用不了，请 chown。Its owner is not its parent's: chown it")
         return services.policy.version
 
     version, unread = with_services(work), settings.unread()

@@ -18,9 +18,9 @@ from rich.text import Text
 from typer import rich_utils
 
 from hub import keyfile, settings
-from hub.db import FAILED, UNMIGRATED, Unreachable, Weakened, unreachable
+from hub.db import FAILED, UNMIGRATED, unreachable
 from hub.embedded import EmbeddedFailed
-from hub.errors import HubError
+from hub.errors import HubError, Unreachable, Weakened
 from hub.main import open_services
 from hub.migrations import MigrationFailed
 from hub.policies.rules import PolicyRefused

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 import asyncpg
 import orjson
 
-from hub.errors import Conflict, Unavailable, entered
+from hub.errors import Conflict, Locked, Unavailable, Unreachable, Weakened, entered
 
 Connection: TypeAlias = Any
 """An asyncpg connection; the library ships no types."""
@@ -30,6 +30,8 @@ LOST = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still in the middle of one
+    asyncpg.LockNotAvailableError,
     asyncpg.DatatypeMismatchError,  # a connection that knows a table as it was before a migration: rows are sent whole
     OSError,
     TimeoutError,
@@ -46,23 +48,15 @@ PLANS = {
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
     "work_mem": "16MB",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
 }
 """Every statement is planned once a connection (the facts cost 0.4 ms to plan and 0.1 ms to run), and every one is
-a walk along an index: the planner knows nothing of how many rows a caller may see."""
-
+a walk along an index: the planner knows nothing of how many rows a caller may see. Nobody waits long for what another
+holds, nor holds it for ever: a process that stands still, or whose machine is gone, never ends its transaction."""
 
 WAIT = 10.0
 """Seconds that a request waits for a connection, or a connection for the server."""
-
-
-class Unreachable(RuntimeError):
-    """The database cannot be worked with; the text says which setting or command helps. Never the address: it holds a
-    password, and where it cannot be read, what the library complains of may be a part of that. `away`: nothing is wrong
-    but that it does not answer now."""
-
-    def __init__(self, text: str, *, away: bool = False) -> None:
-        super().__init__(text)
-        self.away = away
 
 
 def unreachable(setting: str, error: BaseException) -> Unreachable:
@@ -86,10 +80,6 @@ def unreachable(setting: str, error: BaseException) -> Unreachable:
         away, zh = isinstance(cause, LOST), "连不上数据库，请检查主机、端口以及 PostgreSQL 是否在运行"
         en = f"no connection: check host and port, and that PostgreSQL runs ({type(cause).__name__})"
     return Unreachable(f"{setting}：{zh} / {en}", away=away)
-
-
-class Weakened(RuntimeError):
-    """The database would acknowledge what it has not kept: fsync and its kin are off somewhere."""
 
 
 async def _prepare(connection: Any) -> None:
@@ -276,7 +266,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction, committed when the block ends well. Whatever takes more than one statement commits here.
 
-        Raises `Conflict` (409) where an alert met the end of its case, which neither saw when it was asked for.
+        Raises `Conflict` (409) where an alert met the end of its case, which neither saw when it was asked for, and
+        `Locked` where somebody holds what it needs.
         """
         async with self.main.lease() as connection:
             transaction = connection.transaction()
@@ -284,8 +275,11 @@ class Database:
             try:
                 yield connection
             except Exception as error:
-                if not isinstance(error, LOST):  # else it is thrown away by its lease, as it is when cancelled
+                locked = isinstance(error, asyncpg.LockNotAvailableError)
+                if locked or not isinstance(error, LOST):  # else its lease throws it away, as it does when cancelled
                     await transaction.rollback()
+                if locked:
+                    raise Locked from None
                 if isinstance(error, asyncpg.CheckViolationError):  # `cases_alert_open`, the only one (schema 0011)
                     raise Conflict("个案刚有变动，请重试。", "The case has just changed. Retry.") from None
                 raise

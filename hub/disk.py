@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +21,14 @@ def settle(folder: Path) -> None:
     """fsync of a file makes its content durable; that it has its name is durable when its folder is synced."""
     with _opened(folder) as handle:
         os.fsync(handle)
+
+
+def hand_over(path: Path) -> None:
+    """What root made belongs to whom its folder does: what a command makes, the service must be able to use."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        with suppress(PermissionError):  # root without that capability, in a container
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The named errors of the hub, each with its status and its safe public text.
 
 An error carries words from this file only: never a stored value, never what the caller sent.
-They become problem documents (RFC 9457) in one place, `hub/api/problems.py`.
+They become problem documents (RFC 9457) in one place, `hub/api/problems.py`. The last two keep a process from starting.
 """
 
 from typing import TypeVar
@@ -69,6 +69,11 @@ class Conflict(HubError):
     zh, en = "同一请求正在处理，请稍后重试。", "The same request is being processed. Retry shortly."
 
 
+class Locked(Conflict):
+    """What it needs is held by a transaction that has not ended for seconds: another's, or one that stands still. It
+    reads like a copy in progress: that somebody else is at work on these people is not told."""
+
+
 class StaleVersion(HubError):
     status, code = 412, "stale"
     zh, en = "记录已被更新，请重新读取后再改。", "The record has changed since you read it. Read it again."
@@ -132,3 +137,17 @@ class GrantRefused(OAuthRefused):
 class ScopeRefused(OAuthRefused):
     code = "invalid_scope"
     zh, en = "申请的权限范围超出登记。", "The scope asked for exceeds what is registered."
+
+
+class Unreachable(RuntimeError):
+    """The database cannot be worked with; the text says which setting or command helps. Never the address: it holds a
+    password, and where it cannot be read, what the library complains of may be a part of that. `away`: nothing is wrong
+    but that it does not answer now."""
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
+
+
+class Weakened(RuntimeError):
+    """The database would acknowledge what it has not kept: fsync and its kin are off somewhere."""

@@ -39,6 +39,8 @@ from hub.writer import Filed, Submission, Writer
 log = structlog.get_logger("hub")
 BATCH = 128
 DRAIN_SECONDS = 1.0
+UNTAKEN = 8
+"""So many reports that the database does not take in one round are no fault of theirs."""
 LATE = timedelta(minutes=1)
 """Older than this when it is filed, a report counts as changed now, not when it was accepted: who pulls what changed
 has been past that moment. Not below, since pulls overlap, and since it tells that nobody reported by duty."""
@@ -104,7 +106,7 @@ class Intake:
         self._disk = ThreadPoolExecutor(1, "spool")
         """A thread of its own: in the common ones passwords are judged, of whoever tries and however many try."""
         self._left: list[tuple[Accepted, asyncio.Future[bool]]] = []
-        self._waiting = 0
+        self._waiting = self._untaken = 0
         self._spooling: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
 
@@ -236,8 +238,14 @@ class Intake:
                 log.error("spool", error=type(error).__name__)
 
     async def drain(self) -> int:
-        """File what the spool holds; each report once. Returns how many were filed."""
-        filed, paths = 0, self.spool.files()
+        """File what the spool holds; each report once. Returns how many were filed. Raises `OSError` where the spool
+        cannot be looked into."""
+        filed, self._untaken = 0, 0
+        try:
+            paths = self.spool.files()
+        except OSError as error:
+            log.error("spool", error=type(error).__name__, folder=str(self.spool.folder))
+            raise
         if paths:  # the units on duty as they are now: the database was away, or `hub worker` reads them here alone
             await self.services.directory.refresh()
         for path in paths:
@@ -258,18 +266,23 @@ class Intake:
                 continue
             try:
                 filed += not (await self._file(accepted)).again
-            except Conflict:  # another is at it
+            except Conflict:  # another is at it, or holds what it needs
                 whole = False
-            except Unavailable:
-                raise
+            except Unavailable:  # the database's fault or its own: then the others are filed
+                self._untaken += 1
+                if self._untaken > UNTAKEN:
+                    raise
+                await self.services.database.fetchrow("SELECT 1")
+                whole = False
             except Exception as error:
                 log.error("spool", file=path.name, error=type(error).__name__)
                 whole = False
         if whole and unreadable:
             self.spool.set_aside(path, unreadable)
-            log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
         if whole:
             path.unlink(missing_ok=True)
+        if whole and unreadable:
+            log.error("spool", file=path.name, error="unreadable", lines=len(unreadable))
         return filed
 
 

@@ -14,13 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from hub import __version__, keyfile, keys, people, settings
+from hub import __version__, clock, keyfile, keys, migrations, people, settings
 from hub.api import audit, cases, directory, meta, openapi, problems, records, reports, tokens
 from hub.api.auth import Tokens
 from hub.api.deps import STREAMING, Asked, ShortRoute
-from hub.audit.committer import Committer
-from hub.db import FAILED, UNMIGRATED, Connection, Database, Unreachable, Weakened, unreachable
-from hub.errors import TooLarge
+from hub.audit.committer import FIRST, INSERT, Committer, Draft, columns
+from hub.audit.entry import GENESIS, Act
+from hub.db import FAILED, UNMIGRATED, Connection, Database, as_auditor, unreachable
+from hub.errors import TooLarge, Unreachable, Weakened
+from hub.ids import new_id
 from hub.intake import Intake
 from hub.models.directory import Directory
 from hub.policies.decide import Policy
@@ -44,8 +46,8 @@ HEADERS = [
 
 async def open_services(config: settings.Settings, *, waits: bool = False, owner: bool = False) -> Services:
     """Everything a process needs, connected and checked; the committer is started by the caller. One that `waits` for a
-    database that is away gets it shut: reports go to disk, all else is refused, until `let_in`. A command may be the
-    schema's `owner`, and nothing else may."""
+    database that is away, or not migrated yet, gets it shut: reports go to disk, all else is refused, until `let_in`.
+    A command may be the schema's `owner`, and nothing else may."""
     vault = keyfile.load(config.key_file, demo=config.demo, suite=config.suite)
     policy, database = Policy.load(config.policy), Database(config.database_url, config.pool_size)
     committer, directory = Committer(database, vault, config.log_timeout), Directory(database)
@@ -62,7 +64,7 @@ async def open_services(config: settings.Settings, *, waits: bool = False, owner
 
 async def _connect(services: Services, *, owner: bool = False) -> None:
     if services.database.shut:
-        checks = partial(_check_role, owner=owner), partial(_check_key, services.vault)
+        checks = partial(_check_role, owner=owner), _check_schema, partial(_check_key, services.vault)
         await services.database.connect("HUB_DATABASE_URL", *checks)
     try:
         await services.directory.refresh()
@@ -79,6 +81,13 @@ async def _check_role(connection: Connection, *, owner: bool) -> None:
         )
     if owner and not may_erase:
         raise Unreachable("HUB_DATABASE_URL：须用 hub_owner / must be hub_owner")
+
+
+async def _check_schema(connection: Connection) -> None:
+    """Code on an older schema fails where it meets what is not there, be it while a report is filed. A process waits
+    for it as for a database that is away: an upgrade may start it before it migrates."""
+    if not await connection.fetchval(migrations.NEWEST):
+        raise Unreachable(str(unreachable("HUB_DATABASE_URL", UNMIGRATED[0]())), away=True)
 
 
 async def _check_key(vault: keys.Vault, connection: Connection) -> None:
@@ -100,22 +109,44 @@ async def _check_key(vault: keys.Vault, connection: Connection) -> None:
         )
 
 
+async def check_log(services: Services) -> None:
+    """Can entries be written? Tried as a start does it, and taken back. Raises `Unreachable`."""
+    w, connection = new_id(), await services.database.dedicated()
+    row, _ = columns(services.vault, Draft(Act.start, {"act": "start"}), w, 1, GENESIS)
+    try:
+        async with as_auditor(connection):
+            await connection.fetch("SELECT 1 FROM access_log LIMIT 1")
+        await connection.execute("BEGIN")
+        await connection.execute(f"{FIRST} {INSERT}", [row], [(w, "open", clock.now(), 0)])
+    except FAILED as error:
+        zh, en = "访问日志不可写：除报案外一概不受理", "the access log cannot be written: nothing but reports is taken"
+        raise Unreachable(f"HUB_DATABASE_URL：{zh} / {en} ({type(error).__name__})") from None
+    finally:
+        connection.terminate()
+
+
+async def _begin(services: Services) -> str:
+    """Begin the work of a process; says what keeps it from that, if anything does."""
+    try:
+        await _connect(services)
+        await services.committer.start()
+    except Exception as error:
+        with suppress(*FAILED):
+            await services.committer.stop()
+        return str(error) if isinstance(error, OWN_WORDS) else type(error).__name__
+    return ""
+
+
 async def let_in(services: Services) -> None:
-    """Begin the work of a process that came up before its database: as soon as that answers, and all that a start
-    checks is right. What is wrong is said once; until it is put right reports go on to disk."""
+    """Begin the work of a process that came up before its database, or while the log could not be written: as soon as
+    that answers, and all that a start checks is right. What is wrong is said once; until it is put right reports go on
+    to disk."""
     said = ""
     while not services.committer.ready:
         await asyncio.sleep(AWAY_SECONDS)
-        try:
-            await _connect(services)
-            await services.committer.start()
-        except Exception as error:
-            with suppress(*FAILED):
-                await services.committer.stop()
-            why = str(error) if isinstance(error, OWN_WORDS) else type(error).__name__
-            if why != said:
-                said = why
-                log.error("database", error=why)
+        if (why := await _begin(services)) not in ("", said):
+            said = why
+            log.error("database", error=why)
 
 
 class Hub(FastAPI):
@@ -208,7 +239,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = opened or await open_services(config)
         if not services.database.shut:
-            await services.committer.start()
+            await _begin(services)
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)
@@ -216,7 +247,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
         if unread := settings.unread():
             log.warning("settings", unread=unread)
         background = [asyncio.create_task(services.directory.follow())]
-        if services.database.shut:
+        if not services.committer.ready:
             background.append(asyncio.create_task(let_in(services)))
         gc.collect()
         gc.freeze()  # what start-up made stays: the collector need not walk it again and again

@@ -7,6 +7,9 @@ import sys
 
 from hub.settings import ROOT
 
+NEWEST = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('party_key') AND attname = 'finds')"
+"""Is the schema as new as this code? Asked by something that the newest version of it (0013) added, and none after it
+takes away. `alembic_version` is the owner's, and could not tell a newer schema, which is taken, from an older."""
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Util)\b.*:")
 """The line of a traceback that says what; SQLAlchemy's next say where to read about it."""
 

@@ -6,10 +6,13 @@ import errno
 import os
 import shutil
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO, cast
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -43,6 +46,23 @@ def with_key(config: Settings) -> Settings:
     if config.demo and not config.key_file.exists():
         keyfile.create(config.key_file, demo=True)
     return config
+
+
+class Lines:
+    """Standard output for the log's lines. Where it cannot be written (nobody reads the pipe, a full disk) a line is
+    lost, and the work that it tells of goes on."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
+def log_to_stdout() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Lines())))
 
 
 class Stopped(RuntimeError):

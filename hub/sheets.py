@@ -58,7 +58,9 @@ class Counted:
 
 
 async def lock(connection: Connection, noun: str) -> None:
-    """One change of a kind at a time: what was compared still holds when it is written."""
+    """One change of a kind at a time: what was compared still holds when it is written. A person's list is waited for,
+    and may take its time between two statements, longer than what a request does (`PLANS`)."""
+    await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '5min'")
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", noun)
 
 

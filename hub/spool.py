@@ -48,6 +48,7 @@ class Spool:
         if not self.folder.is_dir():
             self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.mkdir(exist_ok=True, mode=0o700)
+            disk.hand_over(self.folder)
             disk.settle(self.folder.parent)
 
     def set_aside(self, path: Path, lines: list[bytes]) -> None:
@@ -60,6 +61,7 @@ class Spool:
             file.writelines(line + b"\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())
+            disk.hand_over(temporary)
 
     def tidy(self) -> None:
         """Remove what a process that died left half written: nobody was told that it is there."""
@@ -69,7 +71,14 @@ class Spool:
                     path.unlink()
 
     def files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.sealed"))
+        """Raises `OSError` where the folder is there and cannot be listed: `glob` would find nothing in it."""
+        with suppress(FileNotFoundError):
+            return sorted(path for path in self.folder.iterdir() if path.suffix == ".sealed")
+        return []
+
+    def foreign(self) -> bool:
+        """Does it belong to somebody else than the folder it is in, and so not to the service?"""
+        return self.folder.stat().st_uid != self.folder.parent.stat().st_uid
 
     def lines(self, path: Path) -> list[bytes]:
         """One report a line, sealed; none if another process has filed them meanwhile."""

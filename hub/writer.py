@@ -15,7 +15,7 @@ from uuid import UUID
 from hub import ids
 from hub.cases import TARGET, new_target, target_of
 from hub.db import Connection, Row
-from hub.errors import Conflict, Unavailable
+from hub.errors import Conflict, Locked, Unavailable
 from hub.filing import Filing, Rows, Target
 from hub.marks import SETTLE
 from hub.models.catalogue import KINDS
@@ -194,7 +194,7 @@ class Writer:
             if group:
                 await self._write(group)
         except Exception as error:
-            ended = isinstance(error, Conflict) and not again
+            ended = isinstance(error, Conflict) and not isinstance(error, Locked) and not again
             if (len(group) == 1 and not ended) or isinstance(error, Unavailable):
                 for submission in group:
                     submission.fail(copy(error))

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from hub.embedded import Embedded
+from tests.world import World
 
 
 async def superuser(embedded: Embedded, database: str = "hub") -> Any:
@@ -27,6 +28,33 @@ async def blocked(embedded: Embedded, table: str) -> AsyncIterator[None]:
         yield
     finally:
         await transaction.rollback()
+        await connection.close()
+
+
+UNWRITTEN = {
+    "read-only role": (
+        "ALTER ROLE hub_app SET default_transaction_read_only = on",
+        "ALTER ROLE hub_app RESET default_transaction_read_only",
+    ),
+    "right taken away": ("REVOKE INSERT ON access_log FROM hub_app", "GRANT INSERT ON access_log TO hub_app"),
+    "table locked": ("", ""),
+}
+"""Ways in which the log cannot be written, though the database answers."""
+
+
+@asynccontextmanager
+async def unwritten(embedded: Embedded, way: str) -> AsyncIterator[None]:
+    """The log cannot be written until the block ends."""
+    if way == "table locked":
+        async with blocked(embedded, "access_log"):
+            yield
+        return
+    connection, (taken, given) = await superuser(embedded), UNWRITTEN[way]
+    await connection.execute(taken)
+    try:
+        yield
+    finally:
+        await connection.execute(given)
         await connection.close()
 
 
@@ -60,3 +88,16 @@ async def hung(embedded: Embedded, table: str = "") -> AsyncIterator[None]:
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def ghost(world: World, sql: str, *args: Any) -> AsyncIterator[Any]:
+    """A hub that stands still in the middle of a transaction, or whose machine lost its power: what it took with the
+    statement it holds, as long as the server lets it."""
+    connection = await world.services.database.main.open()
+    await connection.transaction().start()
+    await connection.fetch(sql, *args)
+    try:
+        yield connection
+    finally:
+        connection.terminate()

@@ -41,12 +41,14 @@ async def serving(config: Settings, port: int, people: dict[str, Any] | None = N
 
 @dataclass
 class Process:
-    """`hub serve` as a process of its own; `plant` is code that runs before it, to break something."""
+    """`hub serve` as a process of its own; `plant` is code that runs before it, to break something; `stdout` is where
+    it prints to."""
 
     config: Settings
     port: int
     data: Path
     plant: str = ""
+    stdout: int | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,7 +66,7 @@ class Process:
         }
         what = ["-c", f"{self.plant}\nfrom hub.cli import app\napp()"] if self.plant else ["-m", "hub.cli"]
         command = [sys.executable, *what, "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env | more)
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env | more, stdout=self.stdout)
         async with httpx.AsyncClient(base_url=self.url) as http:
             while True:
                 assert self.process.poll() is None, "the hub did not start"

@@ -1,6 +1,8 @@
 """What a start, a check or a rotation refuses, so that what the hub promises holds: roles, spool, key file, names."""
 
 import json
+import os
+import pwd
 import shutil
 import uuid
 from pathlib import Path
@@ -11,8 +13,10 @@ from hub import keyfile
 from hub.embedded import Embedded
 from hub.main import _check_key
 from hub.settings import Settings
+from hub.spool import Spool
 from tests.commands import run
 from tests.test_refusals import ADDRESSES, SERVE, UNIT, told
+from tests.test_spool import report
 from tests.world import World, someone
 
 
@@ -31,6 +35,43 @@ def test_a_spool_that_cannot_be_written(config: Settings, tmp_path: Path) -> Non
     (tmp_path / "spool").write_text("")
     said = told(config, "check", HUB_DATA=str(tmp_path), HUB_KEY_FILE=str(config.key_file))
     assert str(tmp_path) in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives folders to others")
+def test_the_spool_belongs_to_the_service(config: Settings, world: World, tmp_path: Path) -> None:
+    """What root makes by a check is its data folder's owner's; one that is another's is no good."""
+    data, service = tmp_path / "data", pwd.getpwnam("nobody")
+    data.mkdir(mode=0o700)
+    os.chown(data, service.pw_uid, service.pw_gid)
+    env = {"HUB_DATA": str(data), "HUB_KEY_FILE": str(config.key_file)}
+    for _ in range(2):
+        assert run(config, "check", **env).returncode == 0
+    made = (data / "spool").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (service.pw_uid, service.pw_gid, 0o700)
+    Spool(data / "spool", world.services.vault.misc).append([report("存")])
+    (kept,) = (data / "spool").iterdir()
+    assert kept.stat().st_uid == service.pw_uid
+    os.chown(data / "spool", 0, 0)
+    assert str(data / "spool") in told(config, "check", **env).replace("\n", "")
+
+
+def test_a_spool_that_cannot_be_looked_into(config: Settings, world: World, tmp_path: Path) -> None:
+    """`Filed 0` would be taken for an empty one, which one that is not there yet (the control) is."""
+    assert run(config, "worker", "--once", HUB_DATA=str(tmp_path)).returncode == 0
+    (tmp_path / "spool").write_text("")
+    done = run(config, "worker", "--once", HUB_DATA=str(tmp_path), HUB_KEY_FILE=str(config.key_file))
+    assert done.returncode == 1 and "Filed" not in done.stdout and "spool" in done.stderr.replace("\n", "")
+    assert "NotADirectoryError" in done.stdout, "as a line of the log"
+    if os.getuid() == 0:
+        spool = Spool(tmp_path / "private", world.services.vault.misc)
+        spool.probe()
+        tmp_path.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionError):
+                spool.files()
+        finally:
+            os.seteuid(0)
 
 
 def test_a_setting_that_nothing_reads(config: Settings, world: World) -> None:

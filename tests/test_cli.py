@@ -1,5 +1,6 @@
 """The `hub` command: help that teaches in both languages, JSON on request, and errors a person can act on."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,11 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from hub import signing
+from hub import admin, signing
 from hub.cli import app
+from hub.errors import Locked
 from hub.settings import Settings
+from tests import outages
 from tests.commands import answered, listed, run, sheet
 from tests.world import HOME, World, someone
 
@@ -112,6 +115,20 @@ def test_a_rotation_is_finished_without_another_key(world: World, config: Settin
         assert answered(config, "keys", "rotate", *options).keys() == {"rewrapped"}
         held.append(len(orjson.loads(config.key_file.read_text())["masters"]))
     assert held == [held[0], held[0] + 1, held[0] + 1]
+
+
+async def test_one_list_waits_for_another(world: World) -> None:
+    """As long as that takes, which may be longer than a request would wait (the control)."""
+    row = {"code": f"{HOME}009011", "name": "迟村", "level": "community", "parent": f"{HOME}000000"}
+    lock = "SELECT pg_advisory_xact_lock(hashtext('regions'))"
+    async with outages.ghost(world, lock):
+        waiting = asyncio.create_task(admin.add_regions(world.services, [row]))
+        with pytest.raises(Locked):
+            async with world.services.database.transaction() as connection:
+                await connection.execute(lock)
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+    assert (await waiting).added == 1
 
 
 def test_accounts_and_clients(world: World, config: Settings, tmp_path: Path) -> None:

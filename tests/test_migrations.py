@@ -1,21 +1,27 @@
 """A database of an older version comes along with what it holds, and back."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from hub import migrations
+from hub import admin, migrations
 from hub.embedded import Embedded
+from hub.main import open_services
 from hub.models.case import moments_of
 from hub.models.fields import CATEGORIES
 from hub.models.sealed import versions
-from hub.settings import ROOT
+from hub.settings import ROOT, Settings
+from tests.commands import run
+from tests.test_start import early, ready, reported
 
 AT = datetime(2026, 3, 9, 8, 30, 0, 123456, tzinfo=UTC)
 CASE, REF, CITY, COUNTY, COURT, PERSON, PARTY, RECORD_ID = (uuid.UUID(int=n) for n in range(1, 9))
@@ -114,8 +120,38 @@ async def test_an_alert_that_nobody_can_answer_is_taken_back(owner: str, end: st
     await connection.close()
 
 
-def down(owner: str) -> None:
-    command = [sys.executable, "-m", "alembic", "--config", str(ROOT / "alembic.ini"), "downgrade", "0001"]
+async def test_code_newer_than_the_schema_waits_for_it(
+    config: Settings, embedded: Embedded, owner: str, tmp_path: Path
+) -> None:
+    """A check says what to do; a process takes reports, and nothing else, until the schema is there. One that is newer
+    than the code (the control) is taken."""
+    config = replace(config, database_url=embedded.url("hub_app", owner.partition("?")[0].rsplit("/", 1)[1]))
+    migrations.upgrade(owner)
+    services = await open_services(config)
+    await admin.import_regions(services)
+    await admin.add_units(services, [admin.NewUnit("50-police", "市局", "police", "500000")])
+    await services.database.close()
+    down(owner, "-1")
+    connection = await asyncpg.connect(owner)
+    assert not await connection.fetchval(migrations.NEWEST), "it asks for what the newest version added"
+    done = await asyncio.to_thread(run, config, "check")
+    assert done.returncode == 1 and "hub migrate" in done.stderr and "Traceback" not in done.stderr
+    async with early(config, tmp_path) as http:
+        receipt = await reported(http)
+        assert (await http.get(f"/v1/reports/{receipt['receipt']}")).status_code == 503 and not await ready(http)
+        migrations.upgrade(owner)
+        async with asyncio.timeout(20):
+            while not await ready(http) or list((tmp_path / "spool").glob("*")):
+                await asyncio.sleep(0.05)
+        assert (await http.get(f"/v1/reports/{receipt['receipt']}")).status_code == 200
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.execute("CREATE TABLE later (id integer)")
+    assert (await asyncio.to_thread(run, config, "check")).returncode == 0
+    await connection.close()
+
+
+def down(owner: str, target: str = "0001") -> None:
+    command = [sys.executable, "-m", "alembic", "--config", str(ROOT / "alembic.ini"), "downgrade", target]
     subprocess.run(command, env=os.environ | {"HUB_OWNER_DATABASE_URL": owner}, check=True, capture_output=True)
 
 

@@ -16,11 +16,16 @@ import pytest
 from hub import admin, clock, people
 from hub.embedded import Embedded
 from hub.intake import Accepted, handler_for
+from hub.parties import recognise
 from hub.policies.services import Services
+from hub.settings import Settings
 from hub.spool import Spool, Spooled
+from hub.writer import LOCK, pair_locks
 from tests import outages
+from tests.conftest import free_port
+from tests.servers import Process
 from tests.test_intake import settled
-from tests.world import HOME, World
+from tests.world import HOME, World, pair
 
 
 @contextmanager
@@ -99,6 +104,32 @@ async def test_a_line_that_nobody_can_read_holds_up_no_other(world: World) -> No
     assert await intake.drain() == 0
 
 
+@pytest.mark.parametrize("where", ["a pipe that nobody reads", "a full disk"])
+async def test_a_log_that_cannot_be_written_holds_up_nothing(
+    world: World, config: Settings, tmp_path: Path, where: str
+) -> None:
+    """The process starts, sets aside once what nobody can read, which it cannot say, and files what is behind it."""
+    read, write = os.pipe() if "pipe" in where else (None, os.open("/dev/full", os.O_WRONLY))
+    if read is not None:
+        os.close(read)
+    spool, good = Spool(tmp_path / "spool", world.services.vault.misc), report("好")
+    spool.append([good])
+    (spool.folder / "0-bad.sealed").write_bytes(b"?")
+    process = Process(config, free_port(), tmp_path, stdout=write)
+    try:
+        async with asyncio.timeout(20):
+            await process.start()
+            while await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good[-1]) is None:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2.5)
+        assert [path.name for path in spool.folder.iterdir()] == ["0-bad.bad"]
+        async with httpx.AsyncClient(base_url=process.url) as http:
+            assert (await http.get("/readyz")).status_code == 200
+    finally:
+        process.kill()
+        os.close(write)
+
+
 async def test_a_file_that_cannot_be_read_holds_up_no_other(world: World) -> None:
     """As one that this process may not read: the reports behind it are filed."""
     intake, good = world.app.state.intake, report("完好")
@@ -110,6 +141,49 @@ async def test_a_file_that_cannot_be_read_holds_up_no_other(world: World) -> Non
         while await world.services.database.fetchrow("SELECT 1 FROM record WHERE id = $1", good[-1]) is None:
             await asyncio.sleep(0.05)
     bad.unlink()
+
+
+async def test_a_report_that_the_database_does_not_take_holds_up_no_other(world: World) -> None:
+    """A process that never ends its transaction holds the pair of the first: those behind it are filed meanwhile, and
+    it too once the server has ended that transaction."""
+    intake, filed, parties = world.app.state.intake, "SELECT 1 FROM record WHERE id = $1", pair()
+    first, others = report("先"), [report(f"后{n}") for n in range(3)]
+    first[0].update(parties)
+    held = sorted(pair_locks(recognise(world.services.vault, first[0], "report")))
+    async with outages.ghost(world, LOCK, [], held):
+        for each in (first, *others):
+            intake.spool.append([each])
+        async with asyncio.timeout(8):
+            for each in others:
+                while await world.services.database.fetchrow(filed, each[-1]) is None:
+                    await asyncio.sleep(0.05)
+        assert await world.services.database.fetchrow(filed, first[-1]) is None, "control: it is held up"
+        async with asyncio.timeout(15):
+            while await world.services.database.fetchrow(filed, first[-1]) is None:
+                await asyncio.sleep(0.05)
+
+
+async def test_one_that_is_unavailable_by_itself_holds_up_no_other(world: World) -> None:
+    """Its own row cannot be had, by a table that answers too late for it alone: the others are filed, and where none is
+    taken, the round ends."""
+    intake, filed, late = world.app.state.intake, "SELECT 1 FROM record WHERE id = $1", [report("迟") for _ in range(2)]
+    good = report("好")
+    await world.by_hand(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF NEW.id IN ('{late[0][-1]}', '{late[1][-1]}') THEN RAISE EXCEPTION '' USING ERRCODE = '53100'; END IF;"
+        " RETURN NEW; END $$"
+    )
+    await world.by_hand("CREATE TRIGGER late BEFORE INSERT ON record FOR EACH ROW EXECUTE FUNCTION late()")
+    try:
+        for each in (*late, good):
+            intake.spool.append([each])
+        async with asyncio.timeout(10):
+            while await world.services.database.fetchrow(filed, good[-1]) is None:
+                await asyncio.sleep(0.05)
+        assert len(intake.spool.files()) == 2
+    finally:
+        await world.by_hand("DROP FUNCTION late() CASCADE")
+    await settled(world)
 
 
 async def test_spooled_reports_go_to_who_is_on_duty_now(world: World) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +19,14 @@ import pytest
 from hub import keyfile
 from hub.embedded import Embedded, EmbeddedFailed, _own
 from hub.settings import Settings
+from tests import outages
+from tests.commands import run
 from tests.conftest import free_port
 from tests.outages import superuser
 from tests.servers import Process
 from tests.test_intake import PLACE, case_of
 from tests.test_refusals import told
-from tests.world import World, call
+from tests.world import Caller, World, call
 
 
 @pytest.fixture
@@ -35,11 +37,11 @@ def away(config: Settings, embedded: Embedded, tmp_path: Path) -> tuple[Settings
 
 
 @asynccontextmanager
-async def early(config: Settings, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def early(config: Settings, folder: Path, **more: str) -> AsyncIterator[httpx.AsyncClient]:
     process = Process(config, free_port(), folder)
-    await process.start("/healthz")
+    await process.start("/healthz", **more)
     try:
-        async with httpx.AsyncClient(base_url=process.url) as http:
+        async with httpx.AsyncClient(base_url=process.url, timeout=20) as http:
             yield http
     finally:
         process.kill()
@@ -97,6 +99,37 @@ async def test_what_a_start_refuses_is_not_let_in(
     finally:
         await admin.execute("ALTER ROLE hub_app RESET synchronous_commit")
         await admin.close()
+
+
+@pytest.mark.parametrize("way", outages.UNWRITTEN)
+async def test_reports_are_taken_while_the_log_cannot_be_written(
+    world: World, config: Settings, embedded: Embedded, tmp_path: Path, way: str
+) -> None:
+    """The process comes up all the same, refuses all else, and goes on by itself. A check says it, leaving nothing."""
+    opened, police = "SELECT count(*) FROM log_writer", await world.agency("police")
+    made = await police.filed("police_call", call())
+    before = await world.services.database.main.fetchval(opened)
+    async with AsyncExitStack() as stack:
+        outage = await stack.enter_async_context(AsyncExitStack())
+        await outage.enter_async_context(outages.unwritten(embedded, way))
+        done = await asyncio.to_thread(run, config, "check")
+        assert done.returncode == 1 and "log cannot be written" in done.stderr and "Traceback" not in done.stderr
+        http = await stack.enter_async_context(early(config, tmp_path, HUB_ISSUER=world.url))
+        receipt = await reported(http)
+        assert not await ready(http) and len(list((tmp_path / "spool").glob("*.sealed"))) == 1
+        there = Caller(http, police.headers)
+        assert (await there.get(f"/v1/cases/{made['case_id']}")).status_code == 503
+        assert (await there.submit("police_call", call())).status_code == 503
+        await outage.aclose()
+        async with asyncio.timeout(20):
+            while not await ready(http) or list((tmp_path / "spool").glob("*")):
+                await asyncio.sleep(0.05)
+        assert await case_of(world.services, receipt)
+        assert (await there.get(f"/v1/cases/{made['case_id']}")).status_code == 200
+    assert await world.services.database.main.fetchval(opened) - before < 5, "no more than who has died, and this one"
+    chains = await world.services.database.main.fetchval(opened)
+    assert (await asyncio.to_thread(run, config, "check")).returncode == 0, "control"
+    assert await world.services.database.main.fetchval(opened) == chains
 
 
 @pytest.mark.parametrize("wrong", ["password", "key"])

@@ -12,14 +12,14 @@ import pytest
 from hub import clock, exchange, filing
 from hub.cases import TARGET, target_of
 from hub.embedded import Embedded
-from hub.errors import Conflict, Invalid, Unavailable
+from hub.errors import Conflict, Invalid, Locked, Unavailable
 from hub.filing import Filing, Rows, Target
 from hub.models.catalogue import KINDS
 from hub.models.sealed import plain
 from hub.parties import recognise
 from hub.policies.gate import Gate
 from hub.policies.subject import Purpose, Subject
-from hub.writer import GROUP, Filed, Submission, Writer
+from hub.writer import GROUP, LOCK, Filed, Submission, Writer
 from tests import outages
 from tests.world import HOME, World, call, instant, pair
 
@@ -237,6 +237,22 @@ async def test_a_lost_database_is_said_to_each(world: World, embedded: Embedded)
         two.filing.record_id = one.id
     assert not any(where.again for where in await outcome(writer, *again))
     assert len(await kept(world, many)) == 5
+
+
+async def test_what_a_dead_process_holds_stops_nobody_else(world: World) -> None:
+    """The lock on a pair, by a transaction that does not end: who files on others is answered, who files on it is told
+    to come again, and can as soon as the server has ended that transaction."""
+    police, parties, writer = await world.agency("police"), pair(), Writer(world.services)
+    stuck = submission(world, parties)
+    async with outages.ghost(world, LOCK, [], sorted(stuck.pair)):
+        async with asyncio.timeout(6):
+            found = await outcome(writer, stuck, submission(world), submission(world))
+        assert isinstance(found[0], Locked) and all(isinstance(one, Filed) for one in found[1:])
+        answer = await police.submit("police_call", call(parties))
+        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (409, "in_progress", "2")
+        async with asyncio.timeout(15):
+            while (await police.submit("police_call", call(parties))).status_code != 201:
+                await asyncio.sleep(0.5)
 
 
 async def test_a_table_that_grows_meanwhile(world: World, embedded: Embedded) -> None:

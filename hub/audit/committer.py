@@ -17,6 +17,8 @@ from uuid import UUID
 from hub import clock, keys
 from hub.audit.entry import (
     BODY_LIMIT,
+    CLOSES,
+    DEAD,
     GENESIS,
     OPENING,
     Act,
@@ -39,6 +41,8 @@ NOBODY = UUID(int=0)
 _NAMES = tuple(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
 INSERT, AGAIN = (insert_rows("access_log", _NAMES, known=known) for known in (False, True))
 """What adds entries, and what adds those that may be there already."""
+FIRST = f"WITH told AS ({insert_rows('log_writer', ('w', 'event', 'at', 'n'), 2, known=True)})"
+"""Before either of them: what a chain's first entries bring with them."""
 OURS = (
     "SELECT count(*) FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS o (w, n, leaf)"
     " JOIN access_log l ON (l.w, l.n, l.leaf) = (o.w, o.n, o.leaf)"
@@ -125,16 +129,20 @@ class Committer:
         self.database, self.vault, self.timeout = database, vault, timeout
         self.w, self.ready, self.last = new_id(), False, (0, GENESIS)
         self._queue: list[Waiting] = []
+        self._closing: list[tuple[Any, ...]] = []
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take a new chain, close those that dead processes left open, write the `start` entry."""
-        first = await self._opening()  # on the connection that flushes use: none may begin meanwhile
+        """Take a new chain and write the `start` entries, which say where those of dead processes end. One statement
+        makes it so: were it two, a start that broke off between them would leave an end that no entry names."""
+        ends = await self._ends(await self._connect())  # on the connection that flushes use: none may begin meanwhile
         self._task = asyncio.create_task(self._run(), name="committer")
-        await self.commit(first)
-        self.ready = True
+        self._closing = [(UUID(end["w"]), "close", clock.now(), end["n"]) for end in ends]
+        groups = [ends[i : i + CLOSES] for i in range(0, len(ends), CLOSES)] or [[]]
+        drafts = [Draft(Act.start, {"act": "start", "closes": group, "pid": os.getpid()}) for group in groups]
+        await asyncio.gather(*map(self.enter, drafts))
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -168,41 +176,25 @@ class Committer:
             return False
         return True
 
-    async def _opening(self) -> Draft:
-        connection = await self._connect()
-        closed = []
-        for row in await connection.fetch(
-            "SELECT w FROM log_writer o WHERE event = 'open' AND w <> $1 AND NOT EXISTS"
-            " (SELECT FROM log_writer c WHERE c.w = o.w AND c.event = 'close')",
-            self.w,
-        ):
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(row["w"])):
-                closed.append(await self._close(connection, row["w"]))
-        return Draft(Act.start, {"act": "start", "closes": closed, "pid": os.getpid()})
-
-    async def _close(self, connection: Connection, w: UUID) -> dict[str, Any]:
+    async def _ends(self, connection: Connection) -> list[dict[str, Any]]:
+        """The last entries of dead processes' chains. Their locks stay with this connection: else one that was only
+        away would go on behind the end."""
+        ends = []
         async with as_auditor(connection):
-            row = await connection.fetchrow("SELECT n, leaf FROM access_log WHERE w = $1 ORDER BY n DESC LIMIT 1", w)
-        n = row["n"] if row else 0
-        await connection.execute(
-            "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'close', $2, $3) ON CONFLICT DO NOTHING",
-            w,
-            clock.now(),
-            n,
-        )
-        await connection.execute("SELECT pg_advisory_unlock($1)", _lock_of(w))
-        return {"w": w.hex, "n": n, "p": leaf_hash(row["leaf"]).hex() if row else ""}
+            for row in await connection.fetch(DEAD, self.w):
+                w, last = row["w"], "SELECT n, leaf FROM access_log WHERE w = $1 ORDER BY n DESC LIMIT 1"
+                if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(w)):
+                    n, leaf = await connection.fetchrow(last, w)
+                    ends.append({"w": w.hex, "n": n, "p": leaf_hash(leaf).hex()})
+        return ends
 
     async def _connect(self) -> Connection:
         """The committer's own connection; holding its advisory lock says that this chain's writer lives."""
         if self._connection is None or self._connection.is_closed():
+            if self._closing:
+                raise Unavailable  # with the connection went the locks of those that it was to close
             self._connection = await self.database.dedicated()
             await self._connection.execute("SELECT pg_advisory_lock($1)", _lock_of(self.w))
-            await self._connection.execute(
-                "INSERT INTO log_writer (w, event, at, n) VALUES ($1, 'open', $2, 0) ON CONFLICT DO NOTHING",
-                self.w,
-                clock.now(),
-            )
             closed = "SELECT 1 FROM log_writer WHERE w = $1 AND event = 'close'"
             if await self._connection.fetchval(closed, self.w):
                 raise Unavailable  # while it was away another took it for dead: what fails begins a new chain
@@ -260,7 +252,7 @@ class Committer:
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._connect()
-                    await connection.execute(statement, rows)
+                    await self._write(connection, statement, rows)
                     if attempt == 0 or await self._ours(connection, rows):
                         return True
                 await self._drop()
@@ -275,6 +267,14 @@ class Committer:
                     return False
                 await asyncio.sleep(0.05 * attempt)
 
+    async def _write(self, connection: Connection, statement: str, rows: list[dict[str, Any]]) -> None:
+        """A chain is told of with its first entries, not before: each attempt of an outage has one of its own."""
+        if rows[0]["n"] > 1:
+            await connection.execute(statement, rows)
+        else:
+            await connection.execute(f"{FIRST} {statement}", rows, [(self.w, "open", clock.now(), 0), *self._closing])
+            self._closing = []
+
     async def _ours(self, connection: Connection, rows: list[dict[str, Any]]) -> bool:
         """Are these there, as they are? Asked as who may read the log, after an attempt whose outcome nobody knows."""
         async with as_auditor(connection):
@@ -288,7 +288,7 @@ class Committer:
 
     def _fail(self, batch: list[Waiting]) -> None:
         """Nothing is released. The chain is abandoned: its last rows may or may not exist."""
-        self.ready, self.w, self.last = False, new_id(), (0, GENESIS)
+        self.ready, self.w, self.last, self._closing = False, new_id(), (0, GENESIS), []
         queued, self._queue = self._queue, []
         fail(batch + queued, Unavailable())
 

@@ -88,7 +88,7 @@ class Entry(SQLModel, table=True):
 
 
 class LogWriter(SQLModel, table=True):
-    """Chains opened by processes, and the close that a successor wrote for each."""
+    """Chains opened by processes, and the close that a successor wrote for each. Neither stands without its entry."""
 
     __tablename__ = "log_writer"
 
@@ -96,6 +96,17 @@ class LogWriter(SQLModel, table=True):
     event: str = Field(primary_key=True)
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     n: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+DEAD = """
+SELECT w FROM log_writer o WHERE event = 'open' AND w <> $1
+ AND NOT EXISTS (SELECT FROM log_writer c WHERE c.w = o.w AND c.event = 'close')
+ AND EXISTS (SELECT FROM access_log l WHERE l.w = o.w) ORDER BY at LIMIT 200
+"""
+"""Chains, perhaps of dead processes, the oldest first; what a start does not get to is left to the next. Before
+0.15.0 a chain was told of before it had entries."""
+CLOSES = 50
+"""So many ends does an entry name: a body holds 8 KiB."""
 
 
 def canonical(value: dict[str, Any]) -> bytes:

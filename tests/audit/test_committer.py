@@ -10,9 +10,9 @@ import pytest
 from hub import keys
 from hub.audit.committer import BATCH, Committer, Draft
 from hub.audit.entry import Act
-from hub.db import Database, Pool, Weakened
+from hub.db import Database, Pool
 from hub.embedded import Embedded
-from hub.errors import Unavailable
+from hub.errors import Unavailable, Weakened
 from hub.policies.services import Services
 from tests import logbook
 from tests.outages import blocked, hung, superuser

@@ -13,7 +13,7 @@ import pytest
 
 from hub import keys
 from hub.audit import entry
-from hub.audit.committer import Committer, Draft
+from hub.audit.committer import INSERT, Committer, Draft, columns
 from hub.audit.entry import BODY_LIMIT, GENESIS, ORIGIN, Act, canonical, leaf_bytes, leaf_hash
 from hub.errors import Unavailable
 from hub.policies.services import Services
@@ -200,6 +200,60 @@ async def test_a_chain_that_was_closed_is_not_written_on(world: World) -> None:
     assert idle.w != first and await logbook.count(services, "w = $1", first) == 2
     assert await logbook.count(services, "w = $1", idle.w) == 1
     await idle.stop()
+    await heir.stop()
+
+
+async def test_an_outage_leaves_no_chains(world: World) -> None:
+    """Fifty attempts that fail are told of nowhere; one that succeeds (the control) is."""
+    services, opened = world.services, "SELECT count(*) FROM log_writer WHERE event = 'open'"
+    writer = Committer(services.database, services.vault, 0.1)
+    await writer.start()
+    before = await services.database.main.fetchval(opened)
+    await world.by_hand("REVOKE INSERT ON access_log FROM hub_app")
+    try:
+        assert not any([await writer.probe() for _ in range(50)])
+    finally:
+        await world.by_hand("GRANT INSERT ON access_log TO hub_app")
+    assert await services.database.main.fetchval(opened) == before
+    assert await writer.probe() and await services.database.main.fetchval(opened) == before + 1
+    await writer.stop()
+
+
+async def left(services: Services, count: int) -> set[str]:
+    """So many chains of dead processes, with two entries each."""
+    made = set()
+    for _ in range(count):
+        w, previous, rows = uuid4(), GENESIS, []
+        for n in (1, 2):
+            row, previous = columns(services.vault, Draft(Act.read, {"act": "read"}), w, n, previous)
+            rows.append(row)
+        await services.database.execute("INSERT INTO log_writer VALUES ($1, 'open', now(), 0)", w)
+        await services.database.execute(INSERT, rows)
+        made.add(w.hex)
+    return made
+
+
+async def test_every_close_is_named_by_an_entry(world: World) -> None:
+    """More than one entry holds, after a start whose entries could not be written: they are closed by the next, and
+    what is closed is what entries say."""
+    services, dead = world.services, await left(world.services, 130)
+    closed = "SELECT w, n FROM log_writer WHERE event = 'close' AND w = ANY($1::uuid[])"
+    broken = Committer(services.database, services.vault, 0.2)
+    await world.by_hand("REVOKE INSERT ON access_log FROM hub_app")
+    try:
+        with pytest.raises(Unavailable):
+            await broken.start()
+    finally:
+        await world.by_hand("GRANT INSERT ON access_log TO hub_app")
+    await broken.stop()
+    assert await services.database.fetch(closed, list(dead)) == []
+    heir = Committer(services.database, services.vault)
+    await heir.start()
+    rows = await logbook.rows(services, "w = $1 AND act = 'start'", heir.w)
+    named = [close for row in rows for close in logbook.body(services, row)["closes"]]
+    assert len(rows) > 2 and dead <= {close["w"] for close in named}
+    assert all(close["n"] == 2 for close in named if close["w"] in dead)
+    assert {tuple(row) for row in await services.database.fetch(closed, list(dead))} == {(UUID(w), 2) for w in dead}
     await heir.stop()
 
 
