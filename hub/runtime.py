@@ -107,6 +107,7 @@ def server_of(app: FastAPI, uds: str = "") -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,
             http="httptools",
+            timeout_graceful_shutdown=4,  # seconds for what is under way, unless the database stands still
         )
     )
 

@@ -144,9 +144,7 @@ async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, NotFound) and hasattr(request.state, "gate"):
             await request.state.gate.even_out()
         return refused
-    if isinstance(
-        error, ClientDisconnect
-    ):  # in the middle of its body: nobody reads the answer, and nothing of ours failed
+    if isinstance(error, ClientDisconnect):  # nobody reads the answer, and nothing of ours failed
         return document(request, await _logged(request, BadRequest()))
     if isinstance(error, RequestValidationError | ValidationError):
         return document(request, await _logged(request, invalid(error.errors())))
