@@ -7,7 +7,7 @@ writer has a connection of its own (`dedicated`).
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from typing import Any, TypeAlias, cast
 
@@ -57,6 +57,7 @@ holds, nor holds it for ever: a process that stands still, or whose machine is g
 
 WAIT = 10.0
 """Seconds that a request waits for a connection, or a connection for the server."""
+FAREWELL = 1.0
 
 
 def unreachable(setting: str, error: BaseException) -> Unreachable:
@@ -117,6 +118,12 @@ async def as_auditor(connection: Connection) -> AsyncIterator[None]:
         await connection.execute("RESET ROLE")
 
 
+async def closed(connection: Connection) -> None:
+    """In order, or not: a server that stands still answers no farewell, and nobody waits for it to stop a process."""
+    with suppress(*LOST):
+        await connection.close(timeout=FAREWELL)
+
+
 class Pool:
     """At most `size` open connections of one role; whoever waits longest is served first.
 
@@ -156,8 +163,8 @@ class Pool:
             return str(await connection.execute(sql, *args))
 
     async def close(self) -> None:
-        while self.idle:
-            await self.idle.pop().close()
+        idle, self.idle = self.idle, []
+        await asyncio.gather(*map(closed, idle))
 
 
 class Lease:
@@ -252,8 +259,7 @@ class Database:
         return self
 
     async def close(self) -> None:
-        for pool in (self.main, self.audit):
-            await pool.close()
+        await asyncio.gather(self.main.close(), self.audit.close())
 
     async def dedicated(self) -> Connection:
         """A connection outside the pools, for the log's committer."""

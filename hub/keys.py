@@ -247,6 +247,13 @@ class Vault:
         except KeyError:
             raise SealBroken from None
 
+    def holds(self, key_id: str) -> bool:
+        """Is this master key in the file?"""
+        try:
+            return bool(self._master(key_id))
+        except SealBroken:
+            return False
+
     def rewrap(self, case_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
         """The same data key under the newest master key: rotation touches nothing else."""
         secret = self._unwrap(case_id, wrapped, key_id)

@@ -33,7 +33,11 @@ from hub.writer import Writer
 log = structlog.get_logger("hub")
 AWAY_SECONDS = 1.0
 ROUTERS = tuple(module.router for module in (cases, records, reports, audit, directory, tokens, meta))
-KEY = "id AS case_id, key_wrapped, key_id"
+SAMPLE = " UNION ALL ".join(
+    f"(SELECT id AS case_id, key_wrapped, key_id FROM cases ORDER BY opened_at {way}, id {way} LIMIT 5)"
+    for way in ("DESC", "ASC")
+)
+"""The five newest cases, and the five oldest."""
 OWN_WORDS = (Unreachable, Weakened, keyfile.KeyRefused)
 """Errors whose text is ours: that of a database's may hold what is stored."""
 HEADERS = [
@@ -91,8 +95,14 @@ async def _check_schema(connection: Connection) -> None:
 
 
 async def _check_key(vault: keys.Vault, connection: Connection) -> None:
-    """Another key file, or another suite, would answer 500 for every case, and file new ones beside them."""
-    rows = await connection.fetch(f"SELECT {KEY} FROM cases ORDER BY opened_at DESC, id DESC LIMIT 5")
+    """Another key file, or another suite, would answer 500 for every case, and file new ones beside them; a file from
+    before a rotation for those that were there then, be the newest wrapped by a process that had not been restarted."""
+    rows = await connection.fetch(SAMPLE)
+    if not all(vault.holds(row["key_id"]) for row in rows):
+        raise keyfile.KeyRefused(
+            "主密钥文件缺少个案所用的密钥，或为轮换之前的旧文件"
+            " / the key file lacks a key that cases are under: it may be from before a rotation"
+        )
     for row in rows:
         with suppress(keys.SealBroken):
             vault.case_key(row)

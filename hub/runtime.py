@@ -111,6 +111,7 @@ def server_of(app: FastAPI, uds: str = "") -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,
             http="httptools",
+            timeout_graceful_shutdown=20,  # seconds for what is under way; systemd waits thirty
         )
     )
 

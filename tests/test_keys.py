@@ -5,6 +5,7 @@ import base64
 import itertools
 import json
 import os
+import shutil
 import stat
 import uuid
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from hub.main import open_services
 from hub.models.fields import INDEX
 from hub.models.sealed import CLEAR_COLUMNS, MASKED_COLUMNS, versions
 from hub.settings import Settings
+from tests.commands import run
 from tests.conftest import free_port
 from tests.servers import serving
 from tests.test_attachments import PNG
@@ -238,6 +240,21 @@ async def test_a_hub_does_not_start_with_the_key_of_another(
     keyfile.create(tmp_path / "other.key", demo=True)
     with pytest.raises(keyfile.KeyRefused):
         await open_services(config)
+
+
+async def test_nor_with_its_own_from_before_a_rotation(world: World, config: Settings, tmp_path: Path) -> None:
+    """Though it opens the newest: processes wrap by the key that they began with, until they are restarted."""
+    police = await world.agency("police")
+    await police.filed("police_call", call())
+    before = tmp_path / "before.key"
+    shutil.copy2(config.key_file, before)
+    assert (await asyncio.to_thread(run, config, "keys", "rotate")).returncode == 0
+    for _ in range(5):
+        await police.filed("police_call", call())
+    done = await asyncio.to_thread(run, config, "check", HUB_KEY_FILE=str(before))
+    assert done.returncode == 1 and "rotation" in done.stderr and "Traceback" not in done.stderr
+    done = await asyncio.to_thread(run, config, "check")
+    assert done.returncode == 0, "control"
 
 
 def test_an_id_made_of_drawn_bytes_is_that_of_the_standard_library() -> None:

@@ -214,3 +214,25 @@ def test_nobody_prepares_what_root_runs(tmp_path: Path) -> None:
     for path in foreign:
         with pytest.raises(EmbeddedFailed, match="remove it"):
             _own(path, 0o755)
+
+
+async def test_a_stop_waits_for_no_server_that_stands_still(world: World, config: Settings, embedded: Embedded) -> None:
+    """Else systemd kills it, after thirty seconds in which nothing was served: with its connections idle, one asked for
+    readiness and one under way."""
+    police, process = await world.agency("police"), Process(config, free_port(), config.data)
+    await process.start(HUB_ISSUER=world.url)
+    assert process.process is not None
+    async with httpx.AsyncClient(base_url=process.url, timeout=60) as http:
+        there = Caller(http, police.headers)
+        assert {a.status_code for a in await asyncio.gather(*(there.get("/v1/cases") for _ in range(3)))} == {200}
+        async with outages.hung(embedded):
+            waiting = [asyncio.create_task(http.get("/readyz")), asyncio.create_task(there.get("/v1/cases"))]
+            await asyncio.sleep(0.3)
+            process.process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(29):
+                    while process.process.poll() is None:
+                        await asyncio.sleep(0.1)
+            finally:
+                process.kill()
+            await asyncio.gather(*waiting, return_exceptions=True)

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hub.errors import BadRequest, HubError, Invalid, MethodNotAllowed, NotFound, TooLarge, Unavailable
 from hub.policies.gate import Gate
@@ -143,6 +144,8 @@ async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, NotFound) and hasattr(request.state, "gate"):
             await request.state.gate.even_out()
         return refused
+    if isinstance(error, ClientDisconnect):  # nobody reads the answer, and nothing of ours failed
+        return document(request, await _logged(request, BadRequest()))
     if isinstance(error, RequestValidationError | ValidationError):
         return document(request, await _logged(request, invalid(error.errors())))
     if isinstance(error, HTTPException):
@@ -157,6 +160,6 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer what FastAPI meets by itself in the same way."""
-    for kind in (HubError, RequestValidationError, ValidationError, HTTPException):
+    for kind in (HubError, RequestValidationError, ValidationError, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, unexpected)

@@ -21,6 +21,7 @@ from hub.audit.entry import (
     DEAD,
     GENESIS,
     OPENING,
+    OURS,
     Act,
     Entry,
     bound_to,
@@ -30,12 +31,14 @@ from hub.audit.entry import (
     leaf_hash,
     named,
 )
-from hub.db import FAILED, Connection, Database, UniqueViolation, as_auditor, insert_rows
+from hub.db import FAILED, Connection, Database, UniqueViolation, as_auditor, closed, insert_rows
 from hub.errors import Unavailable
 from hub.ids import new_id
 from hub.together import fail, settled
 
 BATCH = 256
+STOPPING = 3.0
+"""Seconds that a process which is told to stop takes for its last entry."""
 NOBODY = UUID(int=0)
 
 _NAMES = tuple(column.name for column in Entry.__table__.columns)  # type: ignore[attr-defined]
@@ -43,10 +46,6 @@ INSERT, AGAIN = (insert_rows("access_log", _NAMES, known=known) for known in (Fa
 """What adds entries, and what adds those that may be there already."""
 FIRST = f"WITH told AS ({insert_rows('log_writer', ('w', 'event', 'at', 'n'), 2, known=True)})"
 """Before either of them: what a chain's first entries bring with them."""
-OURS = (
-    "SELECT count(*) FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS o (w, n, leaf)"
-    " JOIN access_log l ON (l.w, l.n, l.leaf) = (o.w, o.n, o.leaf)"
-)
 
 
 @dataclass(slots=True)
@@ -147,13 +146,13 @@ class Committer:
     async def stop(self) -> None:
         if self._task is not None:
             if self.ready:
-                with suppress(Unavailable):  # then it is a dead process's chain, and the next to start closes it
-                    await self.commit(Draft(Act.stop, {"act": "stop"}))
+                with suppress(Unavailable, TimeoutError):  # then it is a dead one's, which the next start closes
+                    await asyncio.wait_for(self.enter(Draft(Act.stop, {"act": "stop"})), STOPPING)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._fail([])
         if self._connection is not None:
-            await self._connection.close()
+            await closed(self._connection)
 
     def enter(self, draft: Draft) -> "asyncio.Future[keys.Ticket]":
         """Queue an entry. When it is durable the future holds its ticket, which releases what it names, once."""

@@ -108,6 +108,12 @@ SELECT w FROM log_writer o WHERE event = 'open' AND w <> $1
 CLOSES = 50
 """So many ends does an entry name: a body holds 8 KiB."""
 
+OURS = (
+    "SELECT count(*) FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS o (w, n, leaf)"
+    " JOIN access_log l ON (l.w, l.n, l.leaf) = (o.w, o.n, o.leaf)"
+)
+"""How many of these entries are there as they are."""
+
 
 def canonical(value: dict[str, Any]) -> bytes:
     """RFC 8785 for what entries hold: NFC strings, booleans, integers below 2^53, lists and objects.
