@@ -74,6 +74,9 @@ def demo(
 ) -> None:
     """演示：内嵌数据库、演示省份、回放41个公开案例，在 127.0.0.1 提供服务。The demo.
 
+    启动内嵌数据库，建演示省份，由各办案单位经 HTTP 接口回放41个公开案例，然后提供服务；打印演示账号。Ctrl-C 停止，
+    再次启动只需数秒。
+
     Starts the embedded database, loads a demo province, replays 41 published cases through the HTTP API as
     the agencies that acted, and serves. Prints the demo accounts. Ctrl-C stops it; starting again takes seconds.
     """

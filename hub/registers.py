@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+import warnings
 from dataclasses import asdict
+from getpass import GetPassWarning, getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -147,8 +149,10 @@ def accounts_add(
     role: Annotated[str, typer.Argument(help=" ".join(ROLES))],
     id_number: Annotated[
         str,
-        typer.Option(prompt="身份证号 id number", hide_input=True, help="只存密钥散列。Kept as a keyed hash only."),
-    ],
+        typer.Option(
+            help="只存密钥散列；不写则询问，无人应答处须写。Hashed; asked for, needed where nobody can answer."
+        ),
+    ] = "",
     phone: Annotated[str, typer.Option(help="电话，只存密钥散列，用于回避。For conflicts of interest, hashed.")] = "",
     login: Annotated[
         str, typer.Option(help="个人登录名；经机构系统访问者不填。Login of a person who signs in here.")
@@ -160,11 +164,20 @@ def accounts_add(
     auditor、policy_admin、sysadmin 三员互斥，且不得兼办案角色。The three administrators exclude each other and
     every case role. 例 Example: hub accounts add 50-police zhou auditor --login zhou
     """
-    new = admin.NewAccount(unit, name, role, id_number, phone, login)
+    new = admin.NewAccount(unit, name, role, id_number or _typed(), phone, login)
     made = with_services(lambda services: admin.add_accounts(services, [new]))
     if not made:
         fail(f"账号 {name} 已登记且相同，未改动。It is registered already; to change it: hub accounts change")
     show([asdict(m) for m in made], as_json)
+
+
+def _typed() -> str:
+    """An id number as somebody types it, unseen."""
+    try:
+        with warnings.catch_warnings(action="error", category=GetPassWarning):  # there is no terminal
+            return getpass("身份证号 id number: ")
+    except GetPassWarning:
+        fail("此处无人应答，须写 --id-number。Nobody can answer here: give --id-number.")
 
 
 @accounts.command("import")
@@ -207,8 +220,7 @@ def accounts_change(
         fail("请说明改什么。Say what to change: --password --totp --role --unit")
     made = with_services(lambda services: admin.change_account(services, name, change), owner=True)
     if as_json:
-        done("", as_json, **asdict(made))
-        return
+        return done("", as_json, **asdict(made))
     show([{key: value for key, value in asdict(made).items() if value != ""}], as_json)
 
 

@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 
 from hub import admin, keyfile, settings
 from hub.console import Json, configured, done, err, fail, show, starting, with_services
+from hub.errors import NotFound
 from hub.people import ACCOUNT, subject_of
 from hub.policies import facts, matrix
 from hub.policies.decide import Policy, Table
@@ -106,7 +107,10 @@ def policy_explain(
         if row is None:
             fail("账号不存在或已停用（见 hub accounts list）。No such account, or disabled; see hub accounts list.")
         gate = Gate(services, subject_of(row), purpose)
-        bits = await gate.facts_of(case)
+        try:
+            bits = await gate.facts_of(case)
+        except NotFound:
+            fail("个案不存在：请给编号或案号。No such case: give its id (case_id), or its number.")
         err.print(_facts(gate.table, bits), markup=False, highlight=False, soft_wrap=True)
         return [asdict(reason) for reason in matrix.explain(gate.table, bits)]
 

@@ -1,7 +1,11 @@
 """The `hub` command: help that teaches in both languages, JSON on request, and errors a person can act on."""
 
 import asyncio
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,6 +190,23 @@ def test_errors_say_what_to_do(world: World, config: Settings, tmp_path: Path, a
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert CHINESE.search(done.stderr) or "none.csv" in done.stderr
     assert ENGLISH.search(done.stderr) and "19910602" not in done.stderr
+
+
+def test_an_id_number_is_asked_for_where_somebody_can_answer() -> None:
+    """Unseen, on the terminal; where there is none a sentence says so, not the library's warnings."""
+    command = [sys.executable, "-m", "hub.cli", "accounts", "add", "u", "li", "intake"]
+    away = os.environ | {"HUB_DATABASE_URL": "postgresql://x:y@127.0.0.1:1/hub"}
+    done = subprocess.run(command, env=away, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.decode().strip() == "此处无人应答，须写 --id-number。Nobody can answer here: give --id-number."
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, env=away, stdin=theirs, stderr=subprocess.PIPE, start_new_session=True) as asked:
+        assert asked.stderr is not None
+        prompt = "身份证号 id number: ".encode()
+        assert asked.stderr.read(len(prompt)) == prompt
+        os.write(ours, b"990000199106022049\n")
+        said = asked.stderr.read().decode()
+    assert "HUB_DATABASE_URL" in said and "19910602" not in said
 
 
 WRONG_USE = {"foo": ("foo",), "--typ": ("units", "add", "--typ", "x"), "code": ("units", "add"), "x": ("check", "x")}

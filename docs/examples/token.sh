@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # 用 openssl 与 curl 领取访问令牌（private_key_jwt，ES256），打印令牌。An access token with openssl and curl alone.
-# 用法 usage: token.sh https://hub.example client-id key.pem [scope]
 set -euo pipefail
-hub=$1 client=$2 key=$3 scope=${4:-}
+usage='用法 usage: token.sh https://hub.example client-id key.pem [scope]'
+hub=${1:?$usage} client=${2:?$usage} key=${3:?$usage} scope=${4:-}
 b64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
 raw() { # DER (SEQUENCE of two INTEGERs) to r || s, 32 bytes each (RFC 7518 section 3.4)

@@ -135,7 +135,8 @@ def parse(text: str) -> tuple[list[Rule], list[str]]:
 def _words(rule: Rule) -> Iterable[str]:
     """Every cell is a known word; `*` only where any is meant."""
     if not _WORD.match(rule.id):
-        yield f"标识不合规 / bad id {rule.id!r}"
+        zh = "标识不合规：须以小写字母开头，只含小写字母、数字、_ 和 ."
+        yield f"{zh} / bad id {rule.id!r}: a lower-case letter, then lower-case letters, digits, _ and ."
     if rule.layer not in LAYERS:
         yield f"未知层 / unknown layer {rule.layer!r}"
         return

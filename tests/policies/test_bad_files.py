@@ -215,5 +215,8 @@ def test_the_command_says_why(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["policy", "check", str(path)])
     assert answer.exit_code == 1
     assert "effect" in answer.stderr and str(1 + LINES.index(line_of(SAMPLES["ceiling"]))) in answer.stderr
+    path.write_bytes(dict(slips())["capital in id of write"].encode())
+    answer = CliRunner().invoke(app, ["policy", "check", str(path)])
+    assert answer.exit_code == 1 and "须以小写字母开头" in answer.stderr and "a lower-case letter" in answer.stderr
     path.write_text(TEXT)
     assert CliRunner().invoke(app, ["policy", "check", str(path)]).exit_code == 0

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,16 @@ async def test_what_holds_and_what_is_missing_is_said(world: World, config: Sett
         said.append((await asyncio.to_thread(run, config, *given)).stderr)
     assert "facts that hold: involved" in said[0] and "needs" not in said[0]
     assert "facts that hold: 无 none" in said[1] and "needs one of: involved" in said[1]
+
+
+async def test_a_case_that_is_none(world: World, config: Settings) -> None:
+    """Neither by id nor by number: what to give is said."""
+    row = await world.services.database.fetchrow("SELECT id FROM account LIMIT 1")
+    assert row is not None
+    for case in (f"{HOME}-2026-NOTTHERE", str(uuid.uuid4())):
+        given = ("policy", "explain", "--account", str(row["id"]), "--case", case)
+        done = await asyncio.to_thread(run, config, *given)
+        assert done.returncode == 1 and "No such case: give its id" in done.stderr
 
 
 async def test_a_policy_that_masks_refuge_keeps_it_out_of_lists(world: World) -> None:
