@@ -1,4 +1,5 @@
-"""Requests that take their time: who asks is who may ask when the body is there, not when its head came."""
+"""Bodies that take their time, or never come whole: who asks is who may ask when the body is there, not when its head
+came."""
 
 import asyncio
 import uuid
@@ -58,3 +59,26 @@ async def test_who_has_left_meanwhile(world: World, leaves: bool) -> None:
             world._tokens.pop("officer", None)
     listed = await (await world.person("officer")).get(f"/v1/records/{mine['id']}/attachments")
     assert len(listed.json()["items"]) == (0 if leaves else 1)
+
+
+async def test_who_goes_away_in_the_middle_is_no_fault_of_ours(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """A network that breaks is no `unexpected` line, which is what is watched for. A fault (the control) is one."""
+    police = await world.agency("police")
+    made = await police.filed("police_call", call())
+    sent = "".join(f"{name}: {value}\r\n" for name, value in police.headers.items())
+    form = "Content-Type: application/x-www-form-urlencoded\r\n"
+    ways = {"/v1/reports": "", "/oauth/token": form, "/v1/records/police_call": f"{sent}Idempotency-Key: gone\r\n"}
+    ways[f"/v1/records/{made['id']}/attachments"] = f"{sent}File-Name: a.png\r\n"
+    for path, headers in ways.items():
+        _, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rsplit(":", 1)[1]))
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 1000\r\n\r\n{{".encode())
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.5)
+    assert "unexpected" not in "".join(capfd.readouterr())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.app.state.intake, "report", None)
+        assert (await world.http.post("/v1/reports", json={"place": "家里"})).status_code == 500
+    assert "unexpected" in "".join(capfd.readouterr())
