@@ -194,8 +194,8 @@ class Committer:
                 raise Unavailable  # with the connection went the locks of those that it was to close
             self._connection = await self.database.dedicated()
             await self._connection.execute("SELECT pg_advisory_lock($1)", _lock_of(self.w))
-            closed = "SELECT 1 FROM log_writer WHERE w = $1 AND event = 'close'"
-            if await self._connection.fetchval(closed, self.w):
+            ended = "SELECT 1 FROM log_writer WHERE w = $1 AND event = 'close'"
+            if await self._connection.fetchval(ended, self.w):
                 raise Unavailable  # while it was away another took it for dead: what fails begins a new chain
         return self._connection
 
