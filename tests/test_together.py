@@ -203,7 +203,7 @@ async def test_nobody_is_given_anothers_rows(world: World, monkeypatch: pytest.M
     assert _said(together_) == _said(alone)
     assert await logged() - between == between - before
     assert {200, 404} == {a.status_code for a in alone}
-    assert sum("WITH ORDINALITY" in sql for sql in ran) > 5
+    assert any("WITH ORDINALITY" in sql for sql in ran)  # the more of them come together, the fewer statements
 
     plain = together.for_many
 
