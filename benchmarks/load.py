@@ -22,11 +22,12 @@ from benchmarks.limit import flat_row
 from hub import admin, cases, clock, keys, signing
 from hub.audit.committer import columns
 from hub.audit.entry import GENESIS, Act
-from hub.filing import Filing, Rows, filled, finish, recognise
+from hub.filing import Filing, Rows, filled, finish
 from hub.main import open_services
 from hub.models.case import packed
 from hub.models.directory import UnitInfo
 from hub.models.fields import CATEGORIES
+from hub.parties import recognise
 from hub.policies.gate import Gate
 from hub.policies.services import Services
 from hub.policies.subject import Purpose, Subject
