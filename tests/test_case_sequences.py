@@ -113,7 +113,9 @@ class Play:
             fields = {"to_unit": self.chance.choice(CODES)}
         if kind == "referral_reply":
             fields = {"accepted": self.chance.random() < 0.2, "reason": "无"}
-        expected = 201 if self.must.standing(code) and not self.must.closed() else 404
+        expected = (
+            404 if not self.must.standing(code) or self.must.closed() else 403 if self.blind(code, fields) else 201
+        )
         key, body = uuid.uuid4().hex, minimal(kind, **fields)
         answer = await self.callers[code].submit(kind, body, key=key, case=self.case)
         self.told.append(f"{code} files {kind} {fields}: {answer.status_code}")
@@ -122,6 +124,11 @@ class Play:
         assert (again.status_code, again.text == answer.text or expected == 404) == (expected, True)
         if expected == 201:
             self.file(Said(answer.json()["id"], kind, code, fields))
+
+    def blind(self, code: str, fields: dict[str, Any]) -> bool:
+        """Whether it would close the case, and is not told how that is handled, as whom a notice or referral names is."""
+        masked = code.endswith(("hospital", "school")) and code not in (self.must.named() | self.must.referred())
+        return bool(fields.get("close_case")) and masked
 
     def words(self, kind: str) -> dict[str, Any]:
         """What a record of the police says of the case, if anything."""
@@ -166,6 +173,8 @@ class Play:
             void = answer.status_code == 403 and body.get("accepted") and not self.must.standing(said.by)
             anew = body.get("reporter_confirmed") and not said.fields.get("reporter_confirmed")
             void = void or (anew and answer.status_code == 422)
+            closes = not said.fields.get("close_case") and self.blind(said.by, body)
+            void = void or (closes and answer.status_code == 403)
             assert answer.status_code == 204 or late or void, answer.text
         moving = [b for b in done if any(b[name] != said.fields.get(name) for name in b)]
         assert len(moving) <= 1 or all(b == moving[0] for b in moving), "one of two, or both the same"
