@@ -126,7 +126,7 @@ class Play:
             self.file(Said(answer.json()["id"], kind, code, fields))
 
     def blind(self, code: str, fields: dict[str, Any]) -> bool:
-        """Whether it would close the case, and is not told how that is handled, as whom a notice or referral names is."""
+        """Whether it would close the case and is not told how that is handled, as one named or referred to is."""
         masked = code.endswith(("hospital", "school")) and code not in (self.must.named() | self.must.referred())
         return bool(fields.get("close_case")) and masked
 
