@@ -19,7 +19,7 @@ from hub.models.base import RecordFields
 from hub.models.catalogue import KINDS, fields_of
 from hub.models.fields import INDEX, Stamp
 from hub.models.sealed import COMMON, COMMON_COLUMN, LAST, advanced, plain
-from hub.parties import are_others, recognise
+from hub.parties import are_others, lookups, recognise
 from hub.policies.decide import CLEAR
 from hub.policies.gate import STANDING, Gate
 from hub.policies.query import Seen
@@ -64,7 +64,7 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     infos = {info.name: info for info in fields_of(model)}
     hidden = {n for n, i in infos.items() if item.decision.outcome(i.category) != CLEAR}
     old = {n: v for n, v in orjson.loads(b"{%b}" % item.members).items() if n not in hidden}
-    _may_patch(infos, patch, hidden)
+    _may_patch(model.kind, infos, patch, hidden)
     merged = {k: v for k, v in (old | patch).items() if v is not None}
     try:
         new = plain(model.model_validate_json(orjson.dumps(merged)))
@@ -96,15 +96,16 @@ def _merge(gate: Gate, item: Seen, patch: dict[str, Any]) -> tuple[Filing, list[
     return filing, changed
 
 
-def _may_patch(infos: dict[str, Any], patch: dict[str, Any], hidden: set[str]) -> None:
+def _may_patch(kind: str, infos: dict[str, Any], patch: dict[str, Any], hidden: set[str]) -> None:
     """What is hidden is not changed, nor one part of that by which a party is found when the purpose hides another: the
     key made of both would stay, and another woman's records be filed here."""
     if unseen := sorted(hidden & patch.keys()):
         zh, en = "此目的下不得修改该类数据。", "This purpose does not open that category."
         raise Forbidden(zh, en, category=infos[unseen[0]].category)
-    roles = {infos[name].lookup.partition(".")[0] for name in patch if name in infos and infos[name].lookup}
+    roles = {name: role for name, role, _ in lookups(kind)}
+    corrected = {roles[name] for name in patch if name in roles}
     for name in sorted(hidden):
-        if infos[name].lookup and infos[name].lookup.partition(".")[0] in roles:
+        if roles.get(name) in corrected:
             zh, en = (
                 "更正当事人须能看到其全部识别信息，请换用其他目的。",
                 "To correct a party, state a purpose that opens all it is found by.",

@@ -105,7 +105,7 @@ def serve(
         listening = None if uds and socket_path(uds) else listen(host, port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(KeyboardInterrupt):
             services = runner.run(open_services(config, waits=True))
-            with suppress(OSError, SystemExit):  # this is rich's, where nobody reads: no reason not to start
+            with suppress(OSError, SystemExit):  # rich's, for a pipe that nobody reads: it starts all the same
                 _tell_start(where, services, as_json)
             runner.run(_serve(create_app(config, services), listening, uds))
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from hub import cases, clock
+from hub import cases, clock, marks
 from hub.audit.committer import Draft
 from hub.audit.entry import Act
 from hub.cases import target_of
@@ -126,8 +126,7 @@ INVOLVED = BIT["involved"]
 def may_close(gate: Gate, facts: int, filing: Filing) -> None:
     """Who may not know how a case is handled, even when at work on it, neither closes nor seals it: the refusal that an
     alert waits would tell of the alert."""
-    now, was = (stamps(filing.kind, values) for values in (filing.values, filing.was))
-    ends = any(now.get(stamp) and not was.get(stamp) for stamp in (Stamp.closed, Stamp.sealed))
+    ends = marks.said(filing, gate.services.directory).ends
     if ends and gate.table.decide(facts | INVOLVED).routine != CLEAR:
         zh = "看不到个案办理情况的单位不得结案、封存。"
         en = "A unit that is not told how a case is handled neither closes nor seals it."

@@ -135,10 +135,11 @@ async def check_log(services: Services) -> None:
         connection.terminate()
 
 
-async def _begin(services: Services) -> str:
+async def _begin(services: Services, *, connected: bool = False) -> str:
     """Begin the work of a process; says what keeps it from that, if anything does."""
     try:
-        await _connect(services)
+        if not connected:
+            await _connect(services)
         await services.committer.start()
     except Exception as error:
         with suppress(*FAILED):
@@ -249,7 +250,7 @@ def create_app(config: settings.Settings | None = None, opened: Services | None 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = opened or await open_services(config)
         if not services.database.shut:
-            await _begin(services)
+            await _begin(services, connected=True)
         app.state.services, app.state.tokens = services, Tokens(services)
         app.state.writer = Writer(services)
         app.state.intake = Intake(services, app.state.writer)

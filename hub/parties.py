@@ -25,7 +25,7 @@ class PartyKeys:
 
 
 @cache
-def _lookups(kind: str) -> list[tuple[str, str, str]]:
+def lookups(kind: str) -> list[tuple[str, str, str]]:
     """Fields that find a party again: name, role, attribute."""
     return [(info.name, *info.lookup.partition(".")[::2]) for info in fields_of(KINDS[kind]) if info.lookup]
 
@@ -34,7 +34,7 @@ def recognise(vault: keys.Vault, values: dict[str, Any], kind: str) -> list[Part
     """The keyed hashes of every party that a record names."""
     people: dict[str, list[dict[str, str]]] = {}
     single: dict[str, dict[str, str]] = {}
-    for name, role, attribute in _lookups(kind):
+    for name, role, attribute in lookups(kind):
         value = values.get(name)
         if value is None:
             continue

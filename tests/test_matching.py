@@ -76,25 +76,25 @@ async def test_a_report_brings_nobody_elses_records(world: World) -> None:
 async def test_filed_under_the_wrong_case(world: World) -> None:
     """A record that names a case and other people stays where it was put, and draws nothing after it. One that knows
     one of the two is of this case, though the other stood there by a wrong number."""
-    police, school = await world.agency("police"), await world.agency("residents_committee")
+    police, committee = await world.agency("police"), await world.agency("residents_committee")
     ours, theirs = pair(), pair()
     case = await case_of(police, ours)
     form = {"received_at": instant(), "detail": "x"}
-    wrong = await school.filed("case_form", form | theirs, case=case)
+    wrong = await committee.filed("case_form", form | theirs, case=case)
     assert wrong["case_id"] == case and await case_of(police, theirs) != case
     assert await case_of(police, by_phone(theirs)) != case
     right = pair()
     typed = await case_of(police, right | {"victim_id_number": someone("female")["id_number"]})
-    await school.filed("case_form", form | right, case=typed)
+    await committee.filed("case_form", form | right, case=typed)
     assert await case_of(police, right) == typed
 
 
 async def test_a_correction_draws_no_other_couple_in(world: World) -> None:
-    police, school = await world.agency("police"), await world.agency("residents_committee")
+    police, committee = await world.agency("police"), await world.agency("residents_committee")
     ours, theirs = pair(), pair()
     case = await case_of(police, ours)
-    form = await school.filed("case_form", {"received_at": instant(), "detail": "x"} | ours, case=case)
-    assert (await corrected(school, form["id"], **theirs)).status_code == 204
+    form = await committee.filed("case_form", {"received_at": instant(), "detail": "x"} | ours, case=case)
+    assert (await corrected(committee, form["id"], **theirs)).status_code == 204
     assert await case_of(police, theirs) != case and await case_of(police, ours) == case
 
 
